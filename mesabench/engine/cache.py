@@ -1,0 +1,64 @@
+"""The `kernel` decorator: Numba-compiled, cached on disk, and never stale.
+
+Numba notices an edit of the file that holds a kernel, but not of another file whose kernel is
+inlined into it. The cache folder is therefore keyed by the contents of the engine *and* of every
+Python file that lies beside the kernel, so that an edit anywhere starts a fresh folder.
+"""
+
+import functools
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numba
+from numba import config
+from platformdirs import user_cache_path
+
+F = TypeVar("F", bound=Callable)
+
+
+def kernel(function: F) -> F:
+    """Compile `function` with Numba: cached on disk, without the GIL.
+
+    ``NUMBA_DISABLE_JIT=1`` leaves it as it is, for debugging and coverage.
+    """
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(cache_folder(Path(function.__code__.co_filename).parent))
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    finally:
+        config.CACHE_DIR = before
+
+
+@functools.cache
+def cache_folder(sources: Path) -> Path:
+    """Return the cache folder for kernels whose file lies in the folder `sources`."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for folder in sorted({Path(__file__).parent, sources}):
+        for file in sorted(folder.glob("*.py")):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    folder = cache_root() / digest.hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@functools.cache
+def cache_root() -> Path:
+    """Return the writable folder below which compiled kernels are kept.
+
+    It is ``MESABENCH_CACHE_DIR`` where that is set, else the user's cache folder, else (on a
+    read-only home) a folder below the system's temporary one.
+    """
+    chosen = os.environ.get("MESABENCH_CACHE_DIR")
+    root = Path(chosen) if chosen else user_cache_path("mesabench")
+    try:
+        (root / "kernels").mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root / "kernels"):
+            return root / "kernels"
+    except OSError:
+        fallback = Path(tempfile.gettempdir()) / f"mesabench-kernels-{os.getuid()}"
+        fallback.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return fallback
