@@ -33,6 +33,8 @@ class World(NamedTuple):
     rng: NDArray[np.uint64]  # [B, 2] key and counter of the world's random stream
     image: NDArray[np.uint8]  # [B, A, 7, 7, 3] what each agent sees
     final_image: NDArray[np.uint8]  # [B, A, 7, 7, 3] what it saw when its episode ended
+    unbuilt: NDArray[np.bool_]  # [B] the generator found no room for all it had to place
+    scratch: NDArray[np.int32]  # [B, 3, 4 * W * H] working space of the generators
 
 
 class Rules(NamedTuple):
@@ -75,6 +77,8 @@ def allocate(
         rng=np.zeros((batch, 2), np.uint64),
         image=np.zeros(view, np.uint8),
         final_image=np.zeros(view, np.uint8),
+        unbuilt=np.zeros(batch, np.bool_),
+        scratch=np.zeros((batch, 3, 4 * width * height), np.int32),
     )
 
 
