@@ -1,0 +1,26 @@
+"""Exact optimal values of any objective on a touch world: the ground under every score.
+
+`survey` charts a level, `plan` (event weights) and `plan_goals` (cells to reach) value every state
+of it, and `locate`, `advance` and `follow` say which states an agent passes through:
+
+    chart = survey(grid, flags, rules, inventory)
+    touched, poses, _, _ = follow(chart, 0, locate(chart, x, y, way), actions)
+    q = plan(chart, task.weights(*task.candidates), task.discount).q_along(touched, poses)
+"""
+
+from mesabench.planner.chart import MAX_OBJECTS, Chart, survey
+from mesabench.planner.plan import Plan, plan, plan_goals, start_values
+from mesabench.planner.walk import advance, follow, locate
+
+__all__ = [
+    "MAX_OBJECTS",
+    "Chart",
+    "Plan",
+    "advance",
+    "follow",
+    "locate",
+    "plan",
+    "plan_goals",
+    "start_values",
+    "survey",
+]
