@@ -22,4 +22,4 @@ VIEW = 7  # side of MiniGrid's egocentric view, in cells
 # What a rule can be triggered by.
 ON_TOUCH, ON_PICKUP, ON_OPEN = range(3)
 NUM_TRIGGERS = 3
-NUM_FLAGS = 8  # bits of `World.flags`
+NUM_FLAGS = 8  # bits of `world.marks`

@@ -117,7 +117,7 @@ def pick_empty(world, b):
 @kernel
 def is_free(world, b, x, y):
     """Tell whether cell (x, y) is empty, bears no flag and no agent stands there."""
-    if world.grid[b, x, y, 0] != EMPTY or world.flags[b, x, y] != 0:
+    if world.grid[b, x, y, 0] != EMPTY or world.marks[b, x, y] != 0:
         return False
     for a in range(world.pose.shape[1]):
         if world.pose[b, a, X] == x and world.pose[b, a, Y] == y:
@@ -141,7 +141,7 @@ def place_flag(world, b, bit):
     cell = pick_empty(world, b)
     if cell >= 0:
         height = world.grid.shape[2]
-        world.flags[b, cell // height, cell % height] |= 1 << bit
+        world.marks[b, cell // height, cell % height] |= 1 << bit
 
 
 @kernel
@@ -156,12 +156,12 @@ def place_agent(world, b, a):
 
 
 @kernel
-def measure_walks(world, b, a):
+def measure_walks(world, b, a, barrier):
     """Count the steps (turns and moves) from agent `a` to every cell of world `b`.
 
-    Breadth-first over poses, through empty cells; a thing is reached but not passed. Afterwards
-    ``world.scratch[b, 0, x * H + y]`` is the number of steps that lead onto or into the cell,
-    −1 where none does.
+    Breadth-first over poses, through all cells but walls; a thing of type `barrier` is reached
+    and not passed. Afterwards ``world.scratch[b, 0, x * H + y]`` is the number of steps that
+    lead onto or into the cell, −1 where none does.
     """
     height = world.grid.shape[2]
     cells = world.grid.shape[1] * height
@@ -189,7 +189,7 @@ def measure_walks(world, b, a):
                 after = 4 * cell + ((way + 3) & 3)
             elif move == 2:
                 after = 4 * ahead + way
-                if thing != EMPTY:
+                if thing == WALL or thing == barrier:
                     continue
             if depth[after] < 0:
                 depth[after] = depth[pose] + 1

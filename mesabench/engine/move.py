@@ -149,7 +149,7 @@ def emit(world, b, a, x, y, trigger, rules):
     Returns whether there was any event.
     """
     thing, colour = world.grid[b, x, y, OBJECT], world.grid[b, x, y, COLOUR]
-    flags = world.flags[b, x, y]
+    flags = world.marks[b, x, y]
     happened = count(world, b, a, rules.events[trigger, thing, colour, 0])
     for f in range(NUM_FLAGS):
         if (flags >> f) & 1:
@@ -179,7 +179,7 @@ def spend_flags(world, b, x, y, rules):
     """
     for f in range(NUM_FLAGS):
         if rules.events[ON_TOUCH, EMPTY, world.grid[b, x, y, COLOUR], 1 + f] != 0:
-            world.flags[b, x, y] &= 255 ^ (1 << f)
+            world.marks[b, x, y] &= 255 ^ (1 << f)
 
 
 @kernel
@@ -187,7 +187,7 @@ def clear(world, b, x, y):
     """Empty cell (x, y); the flags go with the thing that they marked."""
     put(world, b, x, y, EMPTY, 0, 0)
     world.inside[b, x, y] = 0
-    world.flags[b, x, y] = 0
+    world.marks[b, x, y] = 0
 
 
 @kernel
@@ -259,7 +259,7 @@ def base_is_possible(world, b, rules):
     for x in range(world.grid.shape[1]):
         for y in range(world.grid.shape[2]):
             here = world.grid[b, x, y]
-            gifts, needs = prospects(here[OBJECT], here[COLOUR], world.flags[b, x, y], rules)
+            gifts, needs = prospects(here[OBJECT], here[COLOUR], world.marks[b, x, y], rules)
             had, wanted = had | gifts, wanted | needs
             gifts, needs = packed_prospects(world.inside[b, x, y], rules)
             had, wanted = had | gifts, wanted | needs

@@ -1,0 +1,183 @@
+"""`Engine`: a batch of worlds that play one split of a task."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mesabench.engine.episode import PER_MILLION, RESTART, Course, course_type, draw_level
+from mesabench.engine.world import World, allocate
+from mesabench.errors import LevelError
+from mesabench.task import BLOCK, Split, Task
+
+MAX_LEVELS = BLOCK - 1  # levels of a split: the generator draws below 2³²
+
+
+class Engine:
+    """Play B levels of one split of a task at once.
+
+    Arrays of `world` and `course` are updated in place by `reset` and `step`; copy what is kept.
+
+    Args:
+        task: the task.
+        split: name of the split.
+        batch: number of worlds B.
+        seed: of the sequence in which levels are drawn.
+        alpha: share of test-like levels that are mixed into the split, in [0, 1].
+        num_levels: how many levels of the split may be drawn; all of them where None.
+        autoreset: whether an ended world begins its next level in the same step.
+        threads: how many threads share a step.
+        knobs: level knobs to change.
+
+    Raises:
+        TaskError: no such split.
+        LevelError: no such knob, or a level that cannot be built.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        split: str = "train",
+        *,
+        batch: int = 1,
+        seed: int = 0,
+        alpha: float = 0.0,
+        num_levels: int | None = None,
+        autoreset: bool = True,
+        threads: int = 1,
+        knobs: dict[str, Any] | None = None,
+    ):
+        self.task, self.split, self.batch = task, split, batch
+        self.declared: Split = task.split(split)
+        knobs = knobs or {}
+        self.level = task.level(split, **knobs)
+        mixed = task.level("test", **knobs)
+        self.knobs = (self.level, mixed)
+        palette = getattr(self.level, "palette", 0)
+        self.rules = task.rule_table(palette=palette, exhaustible=self.declared.exhaustible)
+        side = max(self.level.size, mixed.size if alpha else 0)
+        if side < 3:
+            raise LevelError(f"{task.id}: size {side} leaves no cell between the walls")
+        self.world: World = allocate(
+            batch, side, side, items=max(1, len(task.items)), events=len(task.events)
+        )
+        self.course = self._course(alpha, num_levels, autoreset)
+        self.num_levels = num_levels or MAX_LEVELS
+        self._actions = np.zeros((batch, 1), np.int64)
+        self._shards = [
+            (batch * i // threads, batch * (i + 1) // threads) for i in range(max(1, threads))
+        ]
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self.reset(seed=seed)
+
+    def _course(self, alpha: float, num_levels: int | None, autoreset: bool) -> Course:
+        if not 0 <= alpha <= 1:
+            raise LevelError(f"alpha is a share of levels, in [0, 1], not {alpha}")
+        if num_levels is not None and not 1 <= num_levels <= MAX_LEVELS:
+            raise LevelError(f"num_levels is a number from 1 to {MAX_LEVELS}, not {num_levels}")
+        world = self.world
+        items, events = world.inventory.shape[2], world.events.shape[2]
+        record = course_type(agents=1, items=items, events=events)
+        course: Course = np.zeros(self.batch, record).view(np.recarray)
+        course.key[:] = stream_key(self.task.id, self.declared.block)
+        course.span[:] = num_levels or MAX_LEVELS
+        course.share[:] = round(alpha * PER_MILLION)
+        course.auto[:] = autoreset
+        course.horizons[:] = self.task.horizon
+        return course
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int] | None = None,
+        levels: ArrayLike | None = None,
+        worlds: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Begin a new level in each world (or in those of the mask `worlds` [B]).
+
+        Args:
+            seed: starts the sequences of levels afresh: one seed for the batch, or one a world.
+            levels: [B] level numbers to play; drawn from the sequences where None.
+            worlds: which worlds begin; the others are left as they are.
+
+        Raises:
+            LevelError: a level number is out of range, or a level cannot be built.
+        """
+        due = np.ones(self.batch, np.bool_) if worlds is None else np.asarray(worlds, np.bool_)
+        if seed is not None:
+            self._seed(seed, due)
+        if levels is None:
+            self._draw(due)
+        else:
+            self._choose(np.broadcast_to(np.asarray(levels, np.int64), (self.batch,)), due)
+        kept = np.flatnonzero(~due)
+        self._actions[:] = RESTART
+        if len(kept) == 0:
+            self._advance()
+        for b in np.flatnonzero(due) if len(kept) else ():
+            self._advance((int(b), int(b) + 1))
+        self.world.events[due] = 0
+        self.world.terminated[due] = False
+        self.world.truncated[due] = False
+        self._check_built()
+
+    def step(self, actions: ArrayLike) -> None:
+        """Play one action in every world.
+
+        Args:
+            actions: int [B] (or [B, A]) in [0, task.actions); not checked here.
+        """
+        self._actions[:] = np.asarray(actions).reshape(self.batch, -1)
+        self._advance()
+
+    def _advance(self, only: tuple[int, int] | None = None) -> None:
+        arguments = (self.world, self.course, self._actions, self.rules, self.knobs)
+        advance = self.task.advance
+        if only is not None or self._pool is None:
+            advance(*arguments, *(only or (0, self.batch)))
+            return
+        for job in [self._pool.submit(advance, *arguments, *shard) for shard in self._shards]:
+            job.result()
+
+    def _seed(self, seed: int | Sequence[int], due: NDArray[np.bool_]) -> None:
+        if isinstance(seed, int | np.integer):
+            seeds = [stream_key(int(seed), b) for b in range(self.batch)]
+        else:
+            seeds = [stream_key(int(s), 0) for s in seed]
+        self.course.stream[due] = np.array(seeds, np.uint64)[due]
+        self.course.episode[due] = 0
+
+    def _draw(self, due: NDArray[np.bool_]) -> None:
+        for b in np.flatnonzero(due):
+            draw_level(self.course, b)
+
+    def _choose(self, levels: NDArray[np.int64], due: NDArray[np.bool_]) -> None:
+        wrong = due & ((levels < 0) | (levels >= self.num_levels))
+        if wrong.any():
+            raise LevelError(
+                f"{self.task.id}/{self.split} has levels 0 to {self.num_levels - 1}, "
+                f"not {int(levels[wrong][0])}"
+            )
+        self.course.index[due] = levels[due]
+
+    def _check_built(self) -> None:
+        if self.world.unbuilt.any():
+            b = int(np.flatnonzero(self.world.unbuilt)[0])
+            raise LevelError(
+                f"{self.task.id}/{self.split} level {self.course.index[b]} cannot be built: "
+                f"no room for all things of {self.level}; choose a larger size or fewer things"
+            )
+
+    def level_name(self, b: int, *, last: bool = False) -> str:
+        """Return the id of the level in world `b` (or of the one that ended last there)."""
+        index = (self.course.last_index if last else self.course.index)[b]
+        return f"{self.task.id}/{self.split}/{index}"
+
+
+def stream_key(*parts: str | int) -> int:
+    """Return a 64-bit random key that is a function of `parts` on every machine."""
+    text = "/".join(map(str, parts)).encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "little")

@@ -1,0 +1,146 @@
+"""Episodes: which level each world plays, when the next one begins, what became of the last.
+
+A task's batch loop is three lines around its level generator::
+
+    @kernel
+    def advance(world, course, actions, rules, knobs, low, high):
+        for b in range(low, high):
+            if turn(world, course, b, actions, rules):
+                build(world, b, knobs[course.variant[b]])
+            look(world, course, b, rules)
+
+It stands in the task's own module because a compiled kernel that is handed over as an argument
+would never be found in the cache again by a new process.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from mesabench.engine.cache import kernel
+from mesabench.engine.move import step
+from mesabench.engine.rng import MIX_2, below, combine, mix, seed
+from mesabench.engine.view import observe
+
+RESTART = -1  # the action that makes a world begin the level in `Course.index`
+PER_MILLION = 1_000_000
+
+
+Course: TypeAlias = Any  # np.recarray [B] of `course_type`
+
+
+def course_type(*, agents: int, items: int, events: int) -> np.dtype:
+    """Return the record of which levels one world plays, and how its last episode ended."""
+    counts = (agents, events)
+    return np.dtype(
+        [
+            ("key", np.uint64),  # random key of the task and split
+            ("span", np.int64),  # levels are drawn from [0, span)
+            ("share", np.int64),  # test-like levels among the split's, in a million
+            ("auto", np.bool_),  # same-step autoreset
+            ("ended", np.bool_),  # waits for a restart (only without `auto`)
+            ("variant", np.uint8),  # 1 where the level is a test-like one
+            ("horizons", np.int32, 2),  # of a plain and of a test-like level
+            ("stream", np.uint64),  # random key of the world's sequence of levels
+            ("episode", np.int64),  # levels drawn so far
+            ("index", np.int64),  # level being played
+            ("layout", np.uint64),  # hash of its walls and things
+            ("counts", np.int32, counts),  # events since it began
+            ("last_index", np.int64),  # the same of the episode that ended last ...
+            ("last_layout", np.uint64),
+            ("last_steps", np.int32),
+            ("last_counts", np.int32, counts),
+            ("last_pose", np.int32, (agents, 3)),
+            ("last_inventory", np.int32, (agents, items)),
+        ],
+        align=True,
+    )
+
+
+@kernel
+def turn(world, course, b, actions, rules):
+    """Play one step in world `b`; return True when its next level is to be built now."""
+    if actions[b, 0] == RESTART:
+        begin(world, course, b)
+        return True
+    if course.ended[b]:
+        for a in range(world.events.shape[1]):
+            for e in range(world.events.shape[2]):
+                world.events[b, a, e] = 0
+        return False
+    step(world, b, actions[b], rules)
+    for a in range(world.events.shape[1]):
+        for e in range(world.events.shape[2]):
+            course.counts[b, a, e] += world.events[b, a, e]
+    if not (world.terminated[b] or world.truncated[b]):
+        return False
+    file_away(world, course, b, rules)
+    if not course.auto[b]:
+        course.ended[b] = True
+        return False
+    draw_level(course, b)
+    begin(world, course, b)
+    return True
+
+
+@kernel
+def file_away(world, course, b, rules):
+    """Keep what the ended episode of world `b` came to."""
+    course.last_index[b] = course.index[b]
+    course.last_layout[b] = course.layout[b]
+    course.last_steps[b] = world.clock[b]
+    for a in range(world.pose.shape[1]):
+        for e in range(course.counts.shape[2]):
+            course.last_counts[b, a, e] = course.counts[b, a, e]
+        for i in range(world.pose.shape[2]):
+            course.last_pose[b, a, i] = world.pose[b, a, i]
+        for i in range(world.inventory.shape[2]):
+            course.last_inventory[b, a, i] = world.inventory[b, a, i]
+    observe(world, b, rules, world.final_image)
+
+
+@kernel
+def draw_level(course, b):
+    """Choose world `b`'s next level: a function of its stream and of the draws before."""
+    word = combine(course.stream[b], course.episode[b])
+    course.index[b] = below(word, course.span[b])
+    course.episode[b] += 1
+
+
+@kernel
+def begin(world, course, b):
+    """Clear world `b` for the level in `course.index`, whose key depends on nothing else."""
+    key = combine(course.key[b], course.index[b])
+    course.variant[b] = below(mix(key ^ MIX_2), PER_MILLION) < course.share[b]
+    seed(world, b, key)
+    course.ended[b] = False
+    course.counts[b] = 0
+    world.horizon[b] = course.horizons[b, course.variant[b]]
+    world.clock[b] = 0
+    world.marks[b] = 0
+    world.inside[b] = 0
+    world.carrying[b] = 0
+    world.inventory[b] = 0
+    world.pose[b] = -1
+    world.unbuilt[b] = False
+
+
+@kernel
+def look(world, course, b, rules):
+    """Draw what the agents of world `b` see; hash the layout of a level just built."""
+    if world.clock[b] == 0 and not course.ended[b]:
+        course.layout[b] = hash_layout(world, b)
+    observe(world, b, rules, world.image)
+
+
+@kernel
+def hash_layout(world, b):
+    """Return a 64-bit hash of the walls and things of world `b`."""
+    word = np.uint64(0)
+    for x in range(world.grid.shape[1]):
+        for y in range(world.grid.shape[2]):
+            cell = np.uint64(world.inside[b, x, y])
+            for channel in range(3):
+                cell = cell * np.uint64(256) + np.uint64(world.grid[b, x, y, channel])
+            word = mix(word ^ cell)
+    return word

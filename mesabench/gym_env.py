@@ -1,0 +1,196 @@
+"""`gym.make`: one world as a `MiniGridEnv` whose grid is decoded from the engine on demand."""
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from minigrid.core.grid import Grid
+from minigrid.core.mission import MissionSpace
+from minigrid.core.world_object import Box, WorldObj
+from minigrid.minigrid_env import MiniGridEnv
+
+from mesabench.engine.batch import Engine
+from mesabench.engine.world import COLOUR, DIR, INSIDE, OBJECT, X, Y
+from mesabench.errors import LevelError, MesaBenchError, unknown
+from mesabench.observation import observation_spaces
+from mesabench.registry import get_task
+
+
+class MesaEnv(MiniGridEnv):
+    """One level at a time of one split of a task.
+
+    MiniGrid's wrappers, renderer and manual control work on it. ``reset(options={"level": i})``
+    plays level i of the split.
+
+    Args:
+        task: id of the task.
+        split: name of the split.
+        alpha: share of test-like levels mixed in, in [0, 1].
+        num_levels: how many levels are played; all of the split's where None.
+        render_mode: ``"human"``, ``"rgb_array"`` or None.
+        tile_size: pixels along a cell's side.
+        knobs: knobs of the level generator to change.
+
+    Raises:
+        TaskError: no such task or split.
+        LevelError: no such knob, or levels that cannot be built.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        split: str = "train",
+        alpha: float = 0.0,
+        num_levels: int | None = None,
+        render_mode: str | None = None,
+        tile_size: int = 32,
+        **knobs: Any,
+    ):
+        self.task = get_task(task)
+        self.engine = Engine(
+            self.task, split, alpha=alpha, num_levels=num_levels, autoreset=False, knobs=knobs
+        )
+        self._world, self._course = self.engine.world, self.engine.course
+        self._weights = {n: self.task.weights(o)[0] for n, o in self.task.objectives.items()}
+        self._started = False
+        width, height = self._world.grid.shape[1:3]
+        super().__init__(
+            mission_space=MissionSpace(mission_func=lambda: self.task.mission),
+            width=width,
+            height=height,
+            max_steps=self.task.horizon,
+            see_through_walls=bool(self.engine.rules.see_through),
+            render_mode=render_mode,
+            tile_size=tile_size,
+        )
+        self.mission = self.task.mission
+        self.action_space = spaces.Discrete(self.task.actions)
+        self.observation_space = spaces.Dict(
+            observation_spaces(self.task) | {"mission": self.observation_space["mission"]}
+        )
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Begin a level: the next of the seed's sequence, or the one that `options` names.
+
+        Raises:
+            LevelError: an unknown option, or a level number that the split does not have.
+        """
+        super(MiniGridEnv, self).reset(seed=seed)
+        for name in options or {}:
+            if name != "level":
+                raise LevelError(unknown("reset option", name, ["level"]))
+        if seed is None and not self._started:
+            seed = int(self.np_random.integers(2**62))
+        self._started = True
+        self.engine.reset(seed=seed, levels=(options or {}).get("level"))
+        self._returns = dict.fromkeys(self._weights, 0.0)
+        self._level = self.engine.level_name(0)
+        self._layout = f"{int(self._course.layout[0]):016x}"
+        if self.render_mode == "human":
+            self.render()
+        return self.gen_obs(), self._info()
+
+    def step(
+        self, action: int | np.integer
+    ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        """Play one action; the reward is the base objective's.
+
+        Raises:
+            MesaBenchError: the action is out of range, or the episode is over.
+        """
+        if not 0 <= action < self.task.actions:
+            raise MesaBenchError(f"action {action} is not in 0 to {self.task.actions - 1}")
+        if self._course.ended[0]:
+            raise MesaBenchError("the episode is over: call reset() before step()")
+        self.engine.step(action)
+        world, reward = self._world, 0.0
+        happened = world.events[0, 0]
+        if happened.any():
+            decay = self.task.discount ** (int(world.clock[0]) - 1)
+            for name, weights in self._weights.items():
+                self._returns[name] += decay * float(happened @ weights)
+            reward = float(happened @ self._weights[self.task.base.name])
+        if self.render_mode == "human":
+            self.render()
+        ends = bool(world.terminated[0]), bool(world.truncated[0])
+        return self.gen_obs(), reward, *ends, self._info()
+
+    def gen_obs(self) -> dict[str, Any]:
+        """Return what the agent sees now (see `observation_spaces`), and the mission."""
+        world = self._world
+        obs = {
+            "image": world.image[0, 0].copy(),
+            "direction": int(world.pose[0, 0, DIR]),
+            "mission": self.mission,
+        }
+        if self.task.items:
+            obs["inventory"] = world.inventory[0, 0].astype(np.float32)
+        return obs
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "level": self._level,
+            "layout": self._layout,
+            "events": dict(zip(self.task.events, self._world.events[0, 0].tolist(), strict=True)),
+            "returns": self._returns.copy(),
+        }
+
+    def _gen_grid(self, width: int, height: int) -> None:
+        """Do nothing: levels are built by the engine."""
+
+    @property
+    def grid(self) -> Grid:
+        """The level as MiniGrid's own objects, decoded from the engine; changes are not kept."""
+        grid, _ = Grid.decode(self._world.grid[0])
+        for x, y in np.argwhere(self._world.inside[0]):
+            box = grid.get(int(x), int(y))
+            if isinstance(box, Box):
+                box.contains = unpack(int(self._world.inside[0, x, y]))
+        return grid
+
+    @grid.setter
+    def grid(self, value: Any) -> None: ...
+
+    @property
+    def agent_pos(self) -> tuple[int, int]:
+        """The agent's cell (x, y)."""
+        x, y = self._world.pose[0, 0, [X, Y]]
+        return int(x), int(y)
+
+    @agent_pos.setter
+    def agent_pos(self, value: Any) -> None: ...
+
+    @property
+    def agent_dir(self) -> int:
+        """The agent's direction: 0 right, 1 down, 2 left, 3 up."""
+        return int(self._world.pose[0, 0, DIR])
+
+    @agent_dir.setter
+    def agent_dir(self, value: Any) -> None: ...
+
+    @property
+    def carrying(self) -> WorldObj | None:
+        """What the agent has picked up."""
+        thing, colour, inside = self._world.carrying[0, 0, [OBJECT, COLOUR, INSIDE]]
+        carried = WorldObj.decode(int(thing), int(colour), 0) if thing else None
+        if isinstance(carried, Box):
+            carried.contains = unpack(int(inside))
+        return carried
+
+    @carrying.setter
+    def carrying(self, value: Any) -> None: ...
+
+    @property
+    def step_count(self) -> int:
+        """Steps since the level began."""
+        return int(self._world.clock[0])
+
+    @step_count.setter
+    def step_count(self, value: Any) -> None: ...
+
+
+def unpack(packed: int) -> WorldObj | None:
+    """Return the thing that a byte of `World.inside` stands for."""
+    return WorldObj.decode(packed // 8, packed % 8, 0) if packed else None

@@ -1,0 +1,50 @@
+"""What an agent is given: MiniGrid's dict, and the inventory where a task has items."""
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from mesabench.engine.batch import Engine
+from mesabench.engine.codes import NUM_OBJECTS, VIEW
+from mesabench.engine.world import DIR
+from mesabench.task import Task
+
+Observation = dict[str, NDArray]
+MAX_ITEMS = 255.0
+
+
+def observation_spaces(task: Task) -> dict[str, spaces.Space]:
+    """Return the space of every array that a task's agent observes (the mission apart).
+
+    ``image`` uint8 [7, 7, 3] MiniGrid's codes, at most 10, so that no library takes them for
+    pixels; ``direction`` 0 to 3; ``inventory`` float32 [K], where the task has K kinds of items.
+    """
+    found: dict[str, spaces.Space] = {
+        "image": spaces.Box(0, NUM_OBJECTS - 1, (VIEW, VIEW, 3), np.uint8),
+        "direction": spaces.Discrete(4),
+    }
+    if task.items:
+        found["inventory"] = spaces.Box(0.0, MAX_ITEMS, (len(task.items),), np.float32)
+    return found
+
+
+def observe_batch(engine: Engine) -> Observation:
+    """Return copies of what the first agent of each world sees, batch axis first."""
+    world = engine.world
+    return _collect(engine, world.image, world.pose, world.inventory)
+
+
+def observe_last(engine: Engine) -> Observation:
+    """Return what was seen at the end of each world's last episode, batch axis first."""
+    course = engine.course
+    return _collect(engine, engine.world.final_image, course.last_pose, course.last_inventory)
+
+
+def _collect(engine: Engine, image: NDArray, pose: NDArray, inventory: NDArray) -> Observation:
+    obs: Observation = {
+        "image": image[:, 0].copy(),
+        "direction": pose[:, 0, DIR].astype(np.int64),
+    }
+    if engine.task.items:
+        obs["inventory"] = inventory[:, 0].astype(np.float32)
+    return obs

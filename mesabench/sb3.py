@@ -1,0 +1,172 @@
+"""Stable-Baselines3: a single environment that it accepts, and a native batch.
+
+Both give the same observations: MiniGrid's dict without the mission, the image as one row of 147
+codes. Stable-Baselines3 takes every three-dimensional box for a picture of at least 36 × 36
+pixels; as a row, its own check passes without a warning.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
+
+from mesabench.engine.batch import Engine
+from mesabench.errors import MesaBenchError
+from mesabench.observation import Observation, observation_spaces, observe_batch, observe_last
+from mesabench.registry import NAMESPACE, get_task
+from mesabench.task import Task
+from mesabench.vector_env import Ledger
+
+
+def sb3_spaces(task: Task) -> spaces.Dict:
+    """Return the observation space that Stable-Baselines3 gets."""
+    found = observation_spaces(task)
+    codes = found["image"]
+    assert isinstance(codes, spaces.Box)
+    low, high = int(codes.low.min()), int(codes.high.max())
+    size = int(np.prod(codes.shape))
+    return spaces.Dict(found | {"image": spaces.Box(low, high, (size,), np.uint8)})
+
+
+def sb3_observation(obs: Observation) -> Observation:
+    """Turn a batched observation [B, 7, 7, 3] into Stable-Baselines3's [B, 147]."""
+    image = obs["image"]
+    kept = {name: value for name, value in obs.items() if name != "mission"}
+    return kept | {"image": image.reshape(len(image), -1)}
+
+
+class Sb3Observation(gym.ObservationWrapper):
+    """Drops the mission and lays the image out as one row."""
+
+    def __init__(self, env: gym.Env, task: Task):
+        super().__init__(env)
+        self.observation_space = sb3_spaces(task)
+
+    def observation(self, observation: dict[str, Any]) -> dict[str, Any]:
+        """Return the observation that Stable-Baselines3 gets."""
+        kept = {name: value for name, value in observation.items() if name != "mission"}
+        return kept | {"image": observation["image"].ravel()}
+
+
+def sb3_env(task: str, **options: Any) -> gym.Env:
+    """Make a single environment for Stable-Baselines3; options as for `gym.make`."""
+    found = get_task(task)
+    return Sb3Observation(gym.make(f"{NAMESPACE}/{found.id}", **options), found)
+
+
+def sb3_vec_env(task: str, num_envs: int = 64, **options: Any) -> "MesaVecEnv":
+    """Make a native batch of `num_envs` worlds for Stable-Baselines3; options as `gym.make_vec`.
+
+    Raises:
+        TaskError: no such task or split.
+        LevelError: no such knob, or levels that cannot be built.
+    """
+    return MesaVecEnv(task, num_envs, **options)
+
+
+class MesaVecEnv(VecEnv):
+    """A batch of worlds as a `VecEnv`.
+
+    At an episode's end the info carries ``terminal_observation``, ``TimeLimit.truncated`` and
+    ``episode`` (base return ``r``, length ``l``), as Stable-Baselines3's own monitors give them.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        num_envs: int,
+        split: str = "train",
+        *,
+        alpha: float = 0.0,
+        num_levels: int | None = None,
+        seed: int = 0,
+        threads: int = 1,
+        **knobs: Any,
+    ):
+        found = get_task(task)
+        self.engine = Engine(
+            found,
+            split,
+            batch=num_envs,
+            seed=seed,
+            alpha=alpha,
+            num_levels=num_levels,
+            threads=threads,
+            knobs=knobs,
+        )
+        self.ledger = Ledger(self.engine)
+        self.task = found
+        self.render_mode = None
+        super().__init__(num_envs, sb3_spaces(found), spaces.Discrete(found.actions))
+
+    def reset(self) -> VecEnvObs:
+        """Begin a new level in each world."""
+        seeds = [s for s in self._seeds if s is not None]
+        self.engine.reset(seed=seeds if len(seeds) == self.num_envs else None)
+        self.ledger.clear(np.ones(self.num_envs, bool))
+        self._reset_seeds()
+        return sb3_observation(observe_batch(self.engine))
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Keep the actions for `step_wait`."""
+        self._chosen = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Play one action in each world."""
+        reward = self.ledger.play(self._chosen).astype(np.float32)
+        world = self.engine.world
+        done = world.terminated | world.truncated
+        obs = sb3_observation(observe_batch(self.engine))
+        return obs, reward, done, self._infos(np.flatnonzero(done))
+
+    def _infos(self, done: np.ndarray) -> list[dict[str, Any]]:
+        now = {name: list(value) for name, value in self.ledger.info().items()}
+        infos = [
+            dict(zip(now, values, strict=True)) for values in zip(*now.values(), strict=True)
+        ]
+        if len(done) == 0:
+            return infos
+        last, final = self.ledger.last, sb3_observation(observe_last(self.engine))
+        base = self.task.weights(self.task.base)[0]
+        truncated = self.engine.world.truncated & ~self.engine.world.terminated
+        for b in done:
+            infos[b] = {name: last[name][b] for name in now} | {
+                "terminal_observation": {name: value[b] for name, value in final.items()},
+                "TimeLimit.truncated": bool(truncated[b]),
+                "episode": {
+                    "r": float(last["events"][b] @ base),
+                    "l": int(last["length"][b]),
+                },
+            }
+        return infos
+
+    def close(self) -> None:
+        """Release nothing: the batch holds no files or processes."""
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """Return an attribute of the batch, once for every world asked for."""
+        return [getattr(self, attr_name)] * len(list(self._get_indices(indices)))
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Refuse: worlds of a batch have no attributes of their own."""
+        raise MesaBenchError(f"cannot set {attr_name!r}: worlds of a batch share their attributes")
+
+    def env_method(
+        self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any
+    ) -> list[Any]:
+        """Refuse: worlds of a batch have no methods of their own."""
+        raise MesaBenchError(f"cannot call {method_name!r}: worlds of a batch are no objects")
+
+    def env_is_wrapped(
+        self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None
+    ) -> list[bool]:
+        """Return False for every world asked for."""
+        return [False] * len(list(self._get_indices(indices)))
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Set the seeds of the next reset."""
+        return super().seed(seed)

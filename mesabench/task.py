@@ -1,0 +1,298 @@
+"""What an environment file declares: rules, objectives, splits, and the `Task` that joins them."""
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesabench.engine import codes
+from mesabench.engine.world import Rules, plain_rules
+from mesabench.errors import LevelError, TaskError, unknown
+
+Role = Literal["train", "heldout", "test", "control"]
+Kind = Literal["base", "side-effect", "instrumental", "common cause", "control"]
+Trigger = Literal["touch", "pickup", "open"]
+
+THINGS = ("door", "key", "ball", "box")
+TRIGGERS: tuple[Trigger, ...] = ("touch", "pickup", "open")
+BLOCK = 2**32  # level indices set aside for each split of a task
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What happens when an agent walks into a thing (or picks it up, or opens it).
+
+    Several rules may match a thing: their events all happen, their other effects add up. A rule
+    with a `flag` emits its event only where the cell bears that flag, and says nothing else.
+
+    Attributes:
+        thing: MiniGrid object name, ``"empty"``, or ``"*"`` for every door, key, ball and box.
+        colour: MiniGrid colour, turned by the level's ``palette``; ``"*"`` for every colour.
+        flag: name of a flag of the task that the cell must bear.
+        on: what triggers the rule.
+        passable: whether the agent moves into the cell.
+        taken: whether the thing is gone afterwards.
+        needs: item that is used up; without it the touch has no effect.
+        gives: item that the agent receives.
+        becomes: object, colour and state of what takes the thing's place.
+        ends: whether the episode terminates.
+        event: name of the event that is emitted.
+    """
+
+    thing: str
+    colour: str = "*"
+    flag: str | None = None
+    on: Trigger = "touch"
+    passable: bool = True
+    taken: bool = False
+    needs: str | None = None
+    gives: str | None = None
+    becomes: tuple[str, str, int] | None = None
+    ends: bool = False
+    event: str | None = None
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A goal that an agent may pursue: a weight for every event it cares about.
+
+    Attributes:
+        name: how tables and verdicts call it.
+        weights: event name → reward per event.
+        kind: how a proxy is tied to the base objective in training (Hubinger 2019, post 3).
+        question: the objective in words, for pages.
+    """
+
+    name: str
+    weights: Mapping[str, float]
+    kind: Kind = "base"
+    question: str = ""
+
+
+@dataclass(frozen=True)
+class Split:
+    """A distribution of levels: the generator's knobs, and what the split is for.
+
+    Attributes:
+        level: the generator's knobs.
+        role: train, heldout (train with unseen seeds), test, or control.
+        block: which block of level indices it draws from; no two splits share one.
+        about: one line for tables.
+        exhaustible: whether an episode terminates once no base event can happen any more.
+        audit: names of the audit lines that apply; all of them where empty.
+    """
+
+    level: Any
+    role: Role
+    block: int
+    about: str = ""
+    exhaustible: bool = True
+    audit: tuple[str, ...] = ()
+
+
+class Control(NamedTuple):
+    """A control split as a task declares it: its knobs and its reason."""
+
+    level: Any
+    about: str
+    exhaustible: bool = True
+    audit: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number per episode that is reported and never rewarded.
+
+    Attributes:
+        name: column name.
+        compute: function of a `Rollout` that returns one number for each of its episodes.
+        about: one line for tables.
+    """
+
+    name: str
+    compute: Callable[[Any], NDArray[np.float64]]
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A proxy-divergent environment.
+
+    Attributes:
+        id: name and version, for example ``"KeysChests-v0"``.
+        about: one sentence: what was paid for and what else fits the training behaviour.
+        rules: the rule table.
+        advance: the compiled batch loop of the task's module.
+        base: what the training reward pays for.
+        proxies: objectives that fit the training behaviour nearly as well.
+        train, test: the knobs of the two distributions.
+        discount: per step; objectives are discounted returns, so a detour costs something.
+        horizon: steps after which an episode is truncated.
+        controls: further splits by name.
+        measured: objectives that are measured and never rewarded.
+        measures: further numbers per episode.
+        flags: names of the cell marks that the generator sets, in the order of their bits.
+        capacity: most things that fit, as a function of the knobs.
+        actions: how many of MiniGrid's seven actions the agent has.
+        source, bibtex: where the experiment comes from.
+    """
+
+    id: str
+    about: str
+    rules: tuple[Rule, ...]
+    advance: Callable[..., None]
+    base: Objective
+    proxies: tuple[Objective, ...]
+    train: Any
+    test: Any
+    discount: float
+    horizon: int
+    controls: Mapping[str, Control] = field(default_factory=dict)
+    measured: tuple[Objective, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    flags: tuple[str, ...] = ()
+    actions: int = 3
+    mission: str = "earn reward"
+    source: str = ""
+    bibtex: str = ""
+
+    def __post_init__(self) -> None:
+        """Check what the declaration refers to."""
+        for objective in self.objectives.values():
+            for event in objective.weights:
+                if event not in self.events:
+                    raise TaskError(f"{self.id}: " + unknown("event", event, self.events))
+        for rule in self.rules:
+            if rule.flag and rule.flag not in self.flags:
+                raise TaskError(f"{self.id}: " + unknown("flag", rule.flag, self.flags))
+        if len(self.events) > 32 or len(self.flags) > codes.NUM_FLAGS:
+            raise TaskError(f"{self.id}: at most 32 events and {codes.NUM_FLAGS} flags")
+
+    @functools.cached_property
+    def events(self) -> tuple[str, ...]:
+        """Event names, in the order of their numbers."""
+        return tuple(dict.fromkeys(r.event for r in self.rules if r.event))
+
+    @functools.cached_property
+    def items(self) -> tuple[str, ...]:
+        """Names of the kinds of items, in the order of their numbers."""
+        return tuple(dict.fromkeys(r.gives for r in self.rules if r.gives))
+
+    @functools.cached_property
+    def candidates(self) -> tuple[Objective, ...]:
+        """The objectives among which a verdict chooses: base first, then the proxies."""
+        return (self.base, *self.proxies)
+
+    @functools.cached_property
+    def objectives(self) -> dict[str, Objective]:
+        """Every objective by name, the merely measured ones included."""
+        return {o.name: o for o in (*self.candidates, *self.measured)}
+
+    @functools.cached_property
+    def splits(self) -> dict[str, Split]:
+        """Every split by name: train, heldout, test, then the controls."""
+        splits = {
+            "train": Split(self.train, "train", 0, "the training distribution"),
+            "heldout": Split(self.train, "heldout", 1, "training distribution, unseen levels"),
+            "test": Split(self.test, "test", 2, "base and proxies part"),
+        }
+        for name, control in self.controls.items():
+            level, about, exhaustible, audit = control
+            splits[name] = Split(level, "control", len(splits), about, exhaustible, audit)
+        return splits
+
+    @functools.cached_property
+    def effective_horizon(self) -> float:
+        """Steps after which a reward counts less than a hundredth."""
+        return math.log(0.01) / math.log(self.discount)
+
+    def split(self, name: str) -> Split:
+        """Return the split called `name`.
+
+        Raises:
+            TaskError: there is none; the message lists them.
+        """
+        if name not in self.splits:
+            raise TaskError(unknown("split", name, self.splits))
+        return self.splits[name]
+
+    def objective(self, name: str) -> Objective:
+        """Return the objective called `name`.
+
+        Raises:
+            TaskError: there is none; the message lists them.
+        """
+        if name not in self.objectives:
+            raise TaskError(unknown("objective", name, self.objectives))
+        return self.objectives[name]
+
+    def weights(self, *objectives: Objective) -> NDArray[np.float64]:
+        """Return the weight of each event under each objective, float64 [n, E]."""
+        return np.array(
+            [[o.weights.get(e, 0.0) for e in self.events] for o in objectives]
+        ).reshape(len(objectives), len(self.events))
+
+    def level(self, split: str, **knobs: Any) -> Any:
+        """Return the knobs of a split with some of them changed, as integers.
+
+        Raises:
+            LevelError: a knob is unknown or is not a whole number.
+        """
+        level = self.split(split).level
+        for name, value in knobs.items():
+            if name not in level._fields:
+                raise LevelError(f"{self.id}: " + unknown("level knob", name, level._fields))
+            if int(value) != value:
+                raise LevelError(f"{self.id}: knob {name!r} takes a whole number, not {value!r}")
+        return type(level)(*(int(v) for v in level._replace(**knobs)))
+
+    def rule_table(self, *, palette: int = 0, exhaustible: bool = True) -> Rules:
+        """Compile the rules for levels whose colours are turned by `palette` places."""
+        table = plain_rules()
+        for rule in self.rules:
+            self._enter(table, rule, palette)
+        paid = [i for i, e in enumerate(self.events) if self.base.weights.get(e, 0.0) > 0]
+        base = sum(1 << i for i in paid) if exhaustible else 0
+        table.base = base
+        return table
+
+    def _enter(self, table: Rules, rule: Rule, palette: int) -> None:
+        trigger = TRIGGERS.index(rule.on)
+        column = 0 if rule.flag is None else 1 + self.flags.index(rule.flag)
+        for cell in rule_cells(rule, palette):
+            if rule.event:
+                mask = np.uint32(1 << self.events.index(rule.event))
+                table.events[trigger, *cell, column] |= mask
+            table.ends[trigger, *cell] |= rule.ends
+            if rule.on != "touch":
+                continue
+            first = not table.touch[cell]
+            table.touch[cell] = 1
+            table.passable[cell] = rule.passable and (first or table.passable[cell])
+            table.taken[cell] |= rule.taken
+            if rule.needs:
+                table.needs[cell] = self.items.index(rule.needs)
+            if rule.gives:
+                table.gives[cell] = self.items.index(rule.gives)
+            if rule.becomes:
+                thing, colour, state = rule.becomes
+                turned = turn_colour(colour, palette)
+                table.becomes[cell] = (codes.OBJECTS.index(thing), turned, state)
+
+
+def rule_cells(rule: Rule, palette: int) -> list[tuple[int, int]]:
+    """Return the (object, colour) codes that a rule speaks of."""
+    things = THINGS if rule.thing == "*" else (rule.thing,)
+    if rule.thing == "empty":
+        return [(codes.EMPTY, 0)]
+    colours = codes.COLOURS if rule.colour == "*" else (rule.colour,)
+    return [(codes.OBJECTS.index(t), turn_colour(c, palette)) for t in things for c in colours]
+
+
+def turn_colour(colour: str, palette: int) -> int:
+    """Return the code of a colour name after the palette has been turned."""
+    return (codes.COLOURS.index(colour) + palette) % codes.NUM_COLOURS

@@ -1,0 +1,175 @@
+"""`gym.make_vec`: a batch of worlds behind Gymnasium's `VectorEnv`."""
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from mesabench.engine.batch import Engine
+from mesabench.errors import LevelError, MesaBenchError, unknown
+from mesabench.observation import Observation, observation_spaces, observe_batch, observe_last
+from mesabench.registry import get_task
+
+
+class MesaVectorEnv(VectorEnv):
+    """Play `num_envs` levels of one split at once, with same-step autoreset.
+
+    An ended world begins its next level in the same step; what it saw and did at its end is in
+    ``info["final_obs"]`` and ``info["final_info"]``. The mission, a constant, is left out of
+    the observations.
+
+    Args:
+        task: id of the task.
+        num_envs: number of worlds B.
+        split, alpha, num_levels, knobs: as for `MesaEnv`.
+        threads: how many threads share a step.
+        render_mode: must be None; render a single environment instead.
+
+    Raises:
+        TaskError: no such task or split.
+        LevelError: no such knob, or levels that cannot be built.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        num_envs: int = 1,
+        split: str = "train",
+        alpha: float = 0.0,
+        num_levels: int | None = None,
+        threads: int = 1,
+        render_mode: str | None = None,
+        **knobs: Any,
+    ):
+        if render_mode is not None:
+            raise MesaBenchError("a batch is not rendered; use gym.make(..., render_mode=...)")
+        self.task = get_task(task)
+        self.engine = Engine(
+            self.task,
+            split,
+            batch=num_envs,
+            alpha=alpha,
+            num_levels=num_levels,
+            threads=threads,
+            knobs=knobs,
+        )
+        self.num_envs = num_envs
+        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}
+        self.single_observation_space = spaces.Dict(observation_spaces(self.task))
+        self.single_action_space = spaces.Discrete(self.task.actions)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._ledger = Ledger(self.engine)
+        self._started = False
+
+    def reset(
+        self,
+        *,
+        seed: int | list[int] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin a level in each world.
+
+        Args:
+            seed: one for the batch, or one a world.
+            options: ``level`` (int or [B]) plays chosen levels; ``reset_mask`` [B] leaves the
+                other worlds as they are.
+
+        Raises:
+            LevelError: an unknown option, or a level number that the split does not have.
+        """
+        options = options or {}
+        for name in options:
+            if name not in ("level", "reset_mask"):
+                raise LevelError(unknown("reset option", name, ["level", "reset_mask"]))
+        if isinstance(seed, int) or (seed is None and not self._started):
+            self._np_random_seed = seed
+            self._np_random = np.random.default_rng(seed)
+            seed = int(self._np_random.integers(2**62)) if seed is None else seed
+        self._started = True
+        mask = options.get("reset_mask")
+        self.engine.reset(seed=seed, levels=options.get("level"), worlds=mask)
+        self._ledger.clear(np.ones(self.num_envs, bool) if mask is None else mask)
+        return observe_batch(self.engine), self._ledger.info()
+
+    def step(
+        self, actions: NDArray[np.integer]
+    ) -> tuple[Observation, NDArray, NDArray, NDArray, dict[str, Any]]:
+        """Play one action in each world; the reward [B] is the base objective's."""
+        reward = self._ledger.play(actions)
+        world = self.engine.world
+        terminated, truncated = world.terminated.copy(), world.truncated.copy()
+        info = self._ledger.info()
+        done = terminated | truncated
+        if done.any():
+            info |= {
+                "final_obs": observe_last(self.engine),
+                "_final_obs": done,
+                "final_info": self._ledger.last,
+                "_final_info": done,
+            }
+        return observe_batch(self.engine), reward, terminated, truncated, info
+
+
+class Ledger:
+    """Keeps the discounted return of every world under every objective of the task.
+
+    Attributes:
+        returns: float64 [B, objectives] since each world's level began.
+        last: info of the episodes that ended in the last step.
+    """
+
+    def __init__(self, engine: Engine):
+        task = engine.task
+        self.engine = engine
+        self.names = tuple(task.objectives)
+        self.returns = np.zeros((engine.batch, len(self.names)))
+        self.last: dict[str, Any] = {}
+        self._weights = task.weights(*task.objectives.values()).T
+        self._decay = task.discount ** np.arange(task.horizon + 1)
+        self._level_prefix = f"{task.id}/{engine.split}/"
+
+    def clear(self, worlds: NDArray[np.bool_]) -> None:
+        """Forget the returns of the worlds in the mask [B]."""
+        self.returns[np.asarray(worlds, bool)] = 0.0
+
+    def play(self, actions: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Step the engine and return the base objective's reward, [B]."""
+        world = self.engine.world
+        clock = world.clock.copy()
+        self.engine.step(actions)
+        self._events = world.events[:, 0]
+        reward = np.zeros(self.engine.batch)
+        if self._events.any():
+            paid = self._events @ self._weights
+            self.returns += self._decay[clock, None] * paid
+            reward = paid[:, 0].copy()
+        done = world.terminated | world.truncated
+        if done.any():
+            self.last = self._final(done)
+            self.returns[done] = 0.0
+        return reward
+
+    def info(self) -> dict[str, Any]:
+        """Return level numbers, layout hashes, events and returns, each with batch axis first."""
+        course = self.engine.course
+        return {
+            "level": course.index.copy(),
+            "layout": course.layout.copy(),
+            "events": self.engine.world.events[:, 0].copy(),
+            "returns": self.returns.copy(),
+        }
+
+    def _final(self, done: NDArray[np.bool_]) -> dict[str, Any]:
+        course = self.engine.course
+        values = {
+            "level": course.last_index.copy(),
+            "layout": course.last_layout.copy(),
+            "events": course.last_counts[:, 0].copy(),
+            "returns": self.returns.copy(),
+            "length": course.last_steps.copy(),
+        }
+        return values | {f"_{name}": done for name in values}
