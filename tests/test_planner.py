@@ -181,7 +181,8 @@ def rule_table(level):
     if level.entering:
         rules.touch[codes.EMPTY] = rules.passable[codes.EMPTY] = True
         rules.events[codes.ON_TOUCH, codes.EMPTY, :, 1] = mask[level.entering]
-    return rules._replace(base=np.uint32(sum(1 << i for i in level.base)))
+    rules.base = sum(1 << i for i in level.base)
+    return rules
 
 
 def _event_sets(level):
@@ -314,7 +315,7 @@ def test_states_are_those_of_rule_book_and_engine(level, actions):
     grid, flags, rules, items = arrays(level)
     chart = survey(grid, flags, rules, items)
     world = allocate(1, *grid.shape[:2], items=ITEMS, events=EVENTS)
-    world.grid[0], world.flags[0], world.inventory[0, 0] = grid, flags, items
+    world.grid[0], world.marks[0], world.inventory[0, 0] = grid, flags, items
     world.pose[0, 0], world.horizon[0] = level.start, 1000
     state = start(level)
     s, pose = number(chart, level, state)
