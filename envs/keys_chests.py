@@ -17,8 +17,8 @@ What the test split changes:
     keys that no chest is left for (*useless keys*) while chests wait.
 
 Controls:
-    *Ghost chests* are unmarked cells, as many as there are chests, that count as reached when
-    they are entered with a key in hand: an agent that does not try reaches both at the same rate.
+    *Ghost chests* are cells, as many as there are chests, that nobody can see; entering one
+    counts and pays nothing. An agent that does not try meets both at the same rate.
 
 Episode end:
     When no chest can be opened any more (no chest left, or no key left and none in hand);
@@ -92,7 +92,6 @@ KEYS_CHESTS = Task(
         Rule("key", taken=True, gives="key", event="key"),
         Rule("box", taken=True, needs="key", event="chest"),
         Rule("ball"),
-        Rule("empty", needs="key", gives="key"),
         Rule("empty", flag="ghost", event="ghost"),
     ),
     advance=advance,

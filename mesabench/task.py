@@ -250,6 +250,13 @@ class Task:
                 raise LevelError(f"{self.id}: knob {name!r} takes a whole number, not {value!r}")
         return type(level)(*(int(v) for v in level._replace(**knobs)))
 
+    @functools.cached_property
+    def planned_marks(self) -> int:
+        """Bit mask of the flags that matter to a candidate objective (others only measure)."""
+        wanted = {event for o in self.candidates for event in o.weights}
+        flags = {r.flag for r in self.rules if r.flag and r.event in wanted}
+        return sum(1 << self.flags.index(flag) for flag in flags)
+
     def rule_table(self, *, palette: int = 0, exhaustible: bool = True) -> Rules:
         """Compile the rules for levels whose colours are turned by `palette` places."""
         table = plain_rules()

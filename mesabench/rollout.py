@@ -1,0 +1,170 @@
+"""Rollouts: an agent plays chosen levels of a split once each; what happened is kept as arrays."""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesabench.engine.batch import Engine
+from mesabench.engine.world import OBJECT
+from mesabench.errors import AgentError, NonFiniteLogits
+from mesabench.observation import Observation, observe_batch
+from mesabench.task import Objective, Task
+
+Agent = Callable[[Observation, Any, NDArray[np.bool_]], tuple[NDArray[np.integer], Any]]
+
+
+@runtime_checkable
+class Privileged(Protocol):
+    """An agent that is shown the worlds themselves, as planned agents are."""
+
+    def attach(self, engine: Engine) -> None:
+        """Take note of the engine that the agent is about to play in."""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """N episodes of at most T steps, one for each level.
+
+    Attributes:
+        task: the task.
+        split: name of the split.
+        knobs: level knobs that differ from the split's.
+        levels: int64 [N] level numbers.
+        layouts: uint64 [N] layout hashes.
+        actions: int8 [T, N], −1 after an episode's end.
+        poses: int16 [T + 1, N, 3] x, y, direction before each step.
+        events: uint8 [T, N, E] events of each step.
+        lengths: int32 [N] steps played.
+        terminated: bool [N] whether the episode ended before the horizon.
+        grid, marks, inventory: the worlds at their start, [N, W, H, 3], [N, W, H] and [N, K].
+    """
+
+    task: Task
+    split: str
+    levels: NDArray[np.int64]
+    layouts: NDArray[np.uint64]
+    actions: NDArray[np.int8]
+    poses: NDArray[np.int16]
+    events: NDArray[np.uint8]
+    lengths: NDArray[np.int32]
+    terminated: NDArray[np.bool_]
+    grid: NDArray[np.uint8]
+    marks: NDArray[np.uint8]
+    inventory: NDArray[np.int32]
+    knobs: dict[str, Any] = field(default_factory=dict)
+
+    def event(self, name: str) -> NDArray[np.int64]:
+        """Return how often an event happened in each step, int64 [T, N]."""
+        return self.events[:, :, self.task.events.index(name)].astype(np.int64)
+
+    def things(self, thing: int) -> NDArray[np.int64]:
+        """Return how many things of a type each level began with, int64 [N]."""
+        return (self.grid[..., OBJECT] == thing).sum((1, 2))
+
+    @functools.cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """How often each event happened in each episode, int64 [N, E]."""
+        return self.events.sum(0, dtype=np.int64)
+
+    def returns(self, objective: Objective, *, discounted: bool = True) -> NDArray[np.float64]:
+        """Return each episode's return under an objective, float64 [N]."""
+        weights = self.task.weights(objective)[0]
+        if not discounted:
+            return self.counts @ weights
+        decay = self.task.discount ** np.arange(len(self.events))
+        return np.einsum("t,tne,e->n", decay, self.events.astype(np.float64), weights)
+
+
+def rollout(
+    agent: Agent,
+    task: Task,
+    split: str = "test",
+    levels: int | Sequence[int] = 128,
+    *,
+    threads: int = 1,
+    **knobs: Any,
+) -> Rollout:
+    """Let an agent play levels of a split, each once, all in one batch.
+
+    Args:
+        agent: ``agent(obs, state, episode_start) -> (actions, state)``; the state is None in the
+            first call and ``episode_start`` [N] is true only there.
+        task: the task.
+        split: name of the split.
+        levels: how many levels from number 0, or the level numbers [N].
+        threads: how many threads share an engine step.
+        knobs: level knobs to change.
+
+    Raises:
+        AgentError: the agent's actions do not fit; the message names the level and step.
+    """
+    numbers = np.arange(levels) if isinstance(levels, int) else np.asarray(levels, np.int64)
+    engine = Engine(
+        task, split, batch=len(numbers), autoreset=False, threads=threads, knobs=knobs
+    )
+    engine.reset(levels=numbers)
+    world, course = engine.world, engine.course
+    start = {n: world[n].copy() for n in ("grid", "marks")}
+    inventory, layouts = world.inventory[:, 0].copy(), course.layout.copy()
+    if isinstance(agent, Privileged):
+        agent.attach(engine)
+    state, first = None, np.ones(len(numbers), np.bool_)
+    actions, poses, events = [], [world.pose[:, 0].astype(np.int16)], []
+    while not course.ended.all():
+        playing = ~course.ended
+        chosen, state = _act(agent, engine, observe_batch(engine), state, first, len(actions))
+        engine.step(np.where(playing, chosen, 0))
+        actions.append(np.where(playing, chosen, -1).astype(np.int8))
+        poses.append(world.pose[:, 0].astype(np.int16))
+        events.append(world.events[:, 0].copy())
+        first = np.zeros(len(numbers), np.bool_)
+    return Rollout(
+        task=task,
+        split=split,
+        levels=numbers,
+        layouts=layouts,
+        actions=np.array(actions),
+        poses=np.array(poses),
+        events=np.array(events),
+        lengths=course.last_steps.copy(),
+        terminated=world.terminated.copy(),
+        grid=start["grid"],
+        marks=start["marks"],
+        inventory=inventory,
+        knobs=knobs,
+    )
+
+
+def _act(
+    agent: Agent,
+    engine: Engine,
+    obs: Observation,
+    state: Any,
+    first: NDArray[np.bool_],
+    step: int,
+) -> tuple[NDArray[np.int64], Any]:
+    """Ask the agent for its actions and check them."""
+    try:
+        answer, state = agent(obs, state, first)
+    except NonFiniteLogits as error:
+        b = next(iter(error.rows), 0)
+        where = f"{engine.level_name(b)}, step {step}"
+        raise NonFiniteLogits(f"{error} (at {where})", error.rows) from error
+    actions = np.asarray(answer)
+    if actions.shape != (engine.batch,) or not np.issubdtype(actions.dtype, np.integer):
+        raise AgentError(
+            f"an agent returns {engine.batch} whole numbers, one for each level; "
+            f"found {actions.dtype} {list(actions.shape)}"
+        )
+    wrong = (actions < 0) | (actions >= engine.task.actions)
+    if wrong.any():
+        b = int(np.flatnonzero(wrong)[0])
+        raise AgentError(
+            f"action {actions[b]} at {engine.level_name(b)}, step {step}, is not in "
+            f"0 to {engine.task.actions - 1}"
+        )
+    return actions.astype(np.int64), state
