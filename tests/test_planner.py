@@ -206,8 +206,9 @@ def number(chart, level, state):
     untouched = {cell for cell, kind in state.things if not isinstance(kind, str)}
     untouched |= {c for c in state.flags if level.ground[c[0]][c[1]] == "." and level.entering}
     mask = 0
-    for o, cell in enumerate(chart.cell):
+    for o, cell in enumerate(chart.things.cell):
         mask |= (divmod(int(cell), height) not in untouched) << o
+    assert chart.number[mask] >= 0
     return int(chart.number[mask]), locate(chart, *state.pose)
 
 
@@ -269,14 +270,15 @@ def test_values_equal_value_iteration(level, weights, discount):
     states, moves = explore(level)
     paid = [[weights[:, sorted(events)].sum(1) for _, events, _ in row] for row in moves]
     expected = iterate_values(states, moves, np.array(paid), discount)
-    chart = survey(*arrays(level))
-    touched, poses = zip(*(number(chart, level, s) for s in states), strict=True)
-    solved = plan(chart, weights, discount)
-    q = solved.q_along(touched, poses)
-    np.testing.assert_allclose(q, expected.swapaxes(1, 2), rtol=0, atol=1e-9)
-    values = solved.values[:, touched, poses].T
-    np.testing.assert_allclose(values, expected.max(1), rtol=0, atol=1e-9)
-    np.testing.assert_array_equal(solved.q(touched[0], poses[0]), q[0])
+    for begin in (None, level.start[:2]):
+        chart = survey(*arrays(level), begin)
+        touched, poses = zip(*(number(chart, level, s) for s in states), strict=True)
+        solved = plan(chart, weights, discount)
+        q = solved.q_along(touched, poses)
+        np.testing.assert_allclose(q, expected.swapaxes(1, 2), rtol=0, atol=1e-9)
+        values = solved.values[:, touched, poses].T
+        np.testing.assert_allclose(values, expected.max(1), rtol=0, atol=1e-9)
+        np.testing.assert_array_equal(solved.q(touched[0], poses[0]), q[0])
     grid, flags, rules, items = arrays(level)
     at_start = start_values(
         grid[None], flags[None], np.array([level.start]), items[None], rules, weights, discount
@@ -313,7 +315,7 @@ def test_goal_values_equal_value_iteration(level, data, discount):
 @given(levels(), st.lists(st.sampled_from([0, 1, 2, 2]), min_size=60, max_size=60))
 def test_states_are_those_of_rule_book_and_engine(level, actions):
     grid, flags, rules, items = arrays(level)
-    chart = survey(grid, flags, rules, items)
+    chart = survey(grid, flags, rules, items, level.start[:2])
     world = allocate(1, *grid.shape[:2], items=ITEMS, events=EVENTS)
     world.grid[0], world.marks[0], world.inventory[0, 0] = grid, flags, items
     world.pose[0, 0], world.horizon[0] = level.start, 1000
@@ -399,7 +401,16 @@ def test_too_many_things_are_refused():
     level = corridor(*[KEY] * (MAX_OBJECTS + 1))
     with pytest.raises(PlannerError, match="refuses 13 touchable objects; at most 12"):
         survey(*arrays(level))
-    assert len(survey(*arrays(corridor(*[KEY] * MAX_OBJECTS))).sets) == 2**MAX_OBJECTS
+
+
+def test_only_sets_that_can_come_about_are_planned():
+    level = arrays(corridor(*[KEY] * MAX_OBJECTS))
+    runs = MAX_OBJECTS * (MAX_OBJECTS + 1) // 2  # of neighbouring things, whatever the start
+    assert len(survey(*level).sets) == 1 + runs
+    from_the_end = survey(*level, start=(0, 1))
+    assert list(from_the_end.sets) == [2**n - 1 for n in range(MAX_OBJECTS + 1)]
+    with pytest.raises(PlannerError, match=r"nobody can stand at \(0, 0\)"):
+        survey(*level, start=(0, 0))
 
 
 @pytest.mark.parametrize("kind", [KEY, CHEST])
@@ -427,7 +438,7 @@ def test_bad_requests_are_refused():
 
 def test_start_values_name_the_fault_of_the_level():
     grid, flags, rules, items = arrays(corridor(KEY))
-    with pytest.raises(PlannerError, match="never be entered"):
+    with pytest.raises(PlannerError, match="nobody can stand"):
         start_values(
             grid[None], flags[None], np.zeros((1, 3), int), items[None], rules, [1.0, 0.0], 0.9
         )

@@ -11,7 +11,6 @@ from mesabench.errors import PlannerError
 from mesabench.planner.chart import MAX_OBJECTS, Chart, draw, survey
 from mesabench.planner.things import count
 from mesabench.planner.values import pay, read_q, sweep
-from mesabench.planner.walk import locate
 
 
 class Plan(NamedTuple):
@@ -56,10 +55,10 @@ def plan(chart: Chart, weights: ArrayLike, discount: float) -> Plan:
             ever (its thing stays), so that values would be unbounded or no function of the set.
     """
     weights, discount = check_objectives(weights, discount)
-    if pay(chart.echo, weights).any():
+    if pay(chart.ground.echo, weights).any():
         raise PlannerError("planner refuses weight on an event that can be repeated for ever")
-    reward = pay(chart.events, weights)
-    goal = np.zeros((len(weights), len(chart.front)), np.bool_)
+    reward = pay(chart.things.events, weights)
+    goal = np.zeros((len(weights), len(chart.ground.front)), np.bool_)
     return Plan(chart, reward, goal, discount, sweep(chart, reward, goal, discount))
 
 
@@ -77,10 +76,10 @@ def plan_goals(chart: Chart, goals: ArrayLike, discount: float) -> Plan:
     Raises:
         PlannerError: the discount is out of range.
     """
-    goals = np.asarray(goals, np.bool_).reshape(-1, chart.cells.size)
+    goals = np.asarray(goals, np.bool_).reshape(-1, chart.ground.cells.size)
     weights, discount = check_objectives(np.zeros((len(goals), 0)), discount)
-    reward = pay(chart.events, weights)
-    goal = (chart.facing >= 0) & goals[:, chart.facing]
+    reward = pay(chart.things.events, weights)
+    goal = (chart.ground.facing >= 0) & goals[:, chart.ground.facing]
     return Plan(chart, reward, goal, discount, sweep(chart, reward, goal, discount))
 
 
@@ -96,7 +95,7 @@ def check_objectives(weights: ArrayLike, discount: float) -> tuple[NDArray[np.fl
 
 def start_values(
     grid: NDArray[np.uint8],
-    flags: NDArray[np.uint8],
+    marks: NDArray[np.uint8],
     pose: NDArray[np.int32],
     inventory: NDArray[np.int32],
     rules: Rules,
@@ -107,7 +106,7 @@ def start_values(
 
     Args:
         grid: uint8 [B, W, H, 3].
-        flags: uint8 [B, W, H].
+        marks: uint8 [B, W, H].
         pose: int32 [B, 3], x, y and direction.
         inventory: int32 [B, K].
         rules: the task's rule table.
@@ -119,32 +118,31 @@ def start_values(
     """
     weights, discount = check_objectives(weights, discount)
     values = np.empty((len(pose), len(weights)))
-    levels = (
-        np.ascontiguousarray(grid, np.uint8),
-        np.ascontiguousarray(flags, np.uint8),
+    grid, marks = np.ascontiguousarray(grid, np.uint8), np.ascontiguousarray(marks, np.uint8)
+    pose, inventory = (
         np.ascontiguousarray(pose, np.int32),
         np.ascontiguousarray(inventory, np.int32),
     )
-    refused = value_levels(*levels, rules, weights, discount, values)
-    if refused >= 0:  # do it again for the message
-        chart = survey(grid[refused], flags[refused], rules, inventory[refused])
-        plan(chart, weights, discount)
-        locate(chart, *pose[refused])
+    b = value_levels(grid, marks, pose, inventory, rules, weights, discount, values)
+    if b >= 0:  # once more, for the message
+        start = int(pose[b, X]), int(pose[b, Y])
+        plan(survey(grid[b], marks[b], rules, inventory[b], start), weights, discount)
     return values
 
 
 @kernel
-def value_levels(grid, flags, pose, inventory, rules, weights, discount, values):
+def value_levels(grid, marks, pose, inventory, rules, weights, discount, values):
     """Write the values [B, n] at the start of B levels; return the first one refused, or −1."""
     for b in range(len(pose)):
-        things, refused = count(rules, grid[b], flags[b])
+        things, refused = count(rules, grid[b], marks[b])
         if refused >= 0 or things > MAX_OBJECTS:
             return b
-        chart = draw(grid[b], flags[b], rules, inventory[b])
-        cell = chart.cells[pose[b, X], pose[b, Y]]
-        if cell < 0 or np.any(pay(chart.echo, weights) != 0.0):
+        x, y = pose[b, X], pose[b, Y]
+        chart = draw(grid[b], marks[b], rules, inventory[b], x, y)
+        cell = chart.ground.cells[x, y]
+        if cell < 0 or np.any(pay(chart.ground.echo, weights) != 0.0):
             return b
-        goal = np.zeros((len(weights), len(chart.front)), np.bool_)
-        start = sweep(chart, pay(chart.events, weights), goal, discount)[:, 0]
+        goal = np.zeros((len(weights), len(chart.ground.front)), np.bool_)
+        start = sweep(chart, pay(chart.things.events, weights), goal, discount)[:, 0]
         values[b] = start[:, 4 * cell + pose[b, DIR]]
     return -1

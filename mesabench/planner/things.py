@@ -1,6 +1,13 @@
-"""What a cell of a touch world is to a planner: wall, free ground, or a thing that acts once."""
+"""What a cell of a touch world is to a planner: wall, free ground, or a thing that acts once.
+
+A *thing* is a cell whose touch changes the level: it emits events, gives or uses up an item, opens
+or closes the way, or ends the episode. Everything else is a wall or free ground.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mesabench.engine.cache import kernel
 from mesabench.engine.codes import EMPTY, NUM_FLAGS, ON_TOUCH
@@ -10,22 +17,34 @@ from mesabench.engine.world import COLOUR, OBJECT, STATE
 BLOCKED, FREE, THING, REFUSED = range(4)
 
 
+class Things(NamedTuple):
+    """The O things of a level."""
+
+    cell: NDArray[np.int32]  # [O] the thing's cell as x * H + y
+    events: NDArray[np.uint32]  # [O] mask of the events that the touch emits
+    needs: NDArray[np.int32]  # [O] item that the touch uses up, −1 for none
+    gives: NDArray[np.int32]  # [O] item that the touch yields, −1 for none
+    passable: NDArray[np.bool_]  # [O] the agent moves into the cell that it touches
+    clears: NDArray[np.bool_]  # [O] the cell can be walked through afterwards
+    ends: NDArray[np.bool_]  # [O] the touch ends the episode
+
+
 @kernel
-def emitted(rules, thing, colour, flags):
-    """Return the mask of the events that a touch emits in a cell with these flags."""
+def emitted(rules, thing, colour, marks):
+    """Return the mask of the events that a touch emits in a cell with these marks."""
     mask = np.int64(rules.events[ON_TOUCH, thing, colour, 0])
     for flag in range(NUM_FLAGS):
-        if (flags >> flag) & 1:
+        if (marks >> flag) & 1:
             mask |= np.int64(rules.events[ON_TOUCH, thing, colour, 1 + flag])
     return mask
 
 
 @kernel
-def emits_twice(rules, thing, colour, flags):
+def emits_twice(rules, thing, colour, marks):
     """Tell whether one touch emits the same event more than once, which a mask cannot say."""
     mask = np.int64(rules.events[ON_TOUCH, thing, colour, 0])
     for flag in range(NUM_FLAGS):
-        if (flags >> flag) & 1:
+        if (marks >> flag) & 1:
             more = np.int64(rules.events[ON_TOUCH, thing, colour, 1 + flag])
             if mask & more:
                 return True
@@ -47,7 +66,7 @@ def acts(rules, thing, colour):
 
 
 @kernel
-def ground(rules, thing, colour, state):
+def lie(rules, thing, colour, state):
     """Return `FREE` or `BLOCKED` for a thing whose touch has no effect."""
     if rules.touch[thing, colour]:
         return FREE if rules.passable[thing, colour] else BLOCKED
@@ -64,15 +83,15 @@ def remainder(rules, thing, colour):
         new = rules.becomes[thing, colour, OBJECT]
         tint = rules.becomes[thing, colour, COLOUR]
         state = rules.becomes[thing, colour, STATE]
-    return REFUSED if acts(rules, new, tint) else ground(rules, new, tint, state)
+    return REFUSED if acts(rules, new, tint) else lie(rules, new, tint, state)
 
 
 @kernel
-def classify(rules, thing, colour, state, flags):
+def classify(rules, thing, colour, state, marks):
     """Return what a cell is to the planner."""
     if not rules.touch[thing, colour]:
-        return ground(rules, thing, colour, state)
-    if emits_twice(rules, thing, colour, flags):
+        return lie(rules, thing, colour, state)
+    if emits_twice(rules, thing, colour, marks):
         return REFUSED
     if rules.ends[ON_TOUCH, thing, colour]:
         return THING
@@ -81,30 +100,62 @@ def classify(rules, thing, colour, state, flags):
     if thing == EMPTY:
         if becomes or trades:
             return REFUSED
-        once = emitted(rules, thing, colour, flags) != emitted(rules, thing, colour, 0)
+        once = emitted(rules, thing, colour, marks) != emitted(rules, thing, colour, 0)
     else:
         once = becomes or rules.taken[thing, colour]
     if not once:
-        return REFUSED if trades else ground(rules, thing, colour, state)
+        return REFUSED if trades else lie(rules, thing, colour, state)
     after = remainder(rules, thing, colour)
     if after == REFUSED:
         return REFUSED
-    silent = emitted(rules, thing, colour, flags) == 0 and not trades
+    silent = emitted(rules, thing, colour, marks) == 0 and not trades
     if silent and after == FREE and rules.passable[thing, colour]:
         return FREE
     return THING
 
 
 @kernel
-def count(rules, grid, flags):
+def count(rules, grid, marks):
     """Return how many things a level has and the first cell x * H + y that is refused, or −1."""
     things, refused = 0, -1
-    width, height = flags.shape
+    width, height = marks.shape
     for x in range(width):
         for y in range(height):
             cell = grid[x, y]
-            kind = classify(rules, cell[OBJECT], cell[COLOUR], cell[STATE], flags[x, y])
+            kind = classify(rules, cell[OBJECT], cell[COLOUR], cell[STATE], marks[x, y])
             things += kind == THING
             if kind == REFUSED and refused < 0:
                 refused = x * height + y
     return things, refused
+
+
+@kernel
+def list_things(rules, grid, marks):
+    """Return the `Things` of a level."""
+    total = count(rules, grid, marks)[0]
+    things = Things(
+        np.empty(total, np.int32),
+        np.empty(total, np.uint32),
+        np.empty(total, np.int32),
+        np.empty(total, np.int32),
+        np.empty(total, np.bool_),
+        np.empty(total, np.bool_),
+        np.empty(total, np.bool_),
+    )
+    o = 0
+    width, height = marks.shape
+    for x in range(width):
+        for y in range(height):
+            thing, colour, state = grid[x, y]
+            if classify(rules, thing, colour, state, marks[x, y]) != THING:
+                continue
+            things.cell[o] = x * height + y
+            things.events[o] = emitted(rules, thing, colour, marks[x, y])
+            things.needs[o] = rules.needs[thing, colour]
+            things.gives[o] = rules.gives[thing, colour]
+            things.passable[o] = rules.passable[thing, colour]
+            things.ends[o] = rules.ends[ON_TOUCH, thing, colour]
+            # What a touch that ends the episode leaves behind is of no account.
+            things.clears[o] = not things.ends[o] and remainder(rules, thing, colour) == FREE
+            o += 1
+    return things

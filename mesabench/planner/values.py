@@ -15,7 +15,8 @@ import numpy as np
 from mesabench.engine.cache import kernel
 from mesabench.engine.codes import FORWARD, LEFT, RIGHT
 from mesabench.planner.chart import ENDS, WALK
-from mesabench.planner.walk import step_pose
+from mesabench.planner.ground import turned
+from mesabench.planner.walk import advance
 
 
 @kernel
@@ -31,53 +32,68 @@ def pay(masks, weights):
 
 
 @kernel
-def exit_value(chart, s, pose, reward, values, discount):
-    """Return X of a step forward from `pose`, where the thing ahead has an effect in set `s`."""
-    thing = chart.front[pose]
-    after = chart.outcome[s, thing]
-    if after == ENDS:
-        return reward[thing]
-    return reward[thing] + discount * values[after, step_pose(chart, s, pose)]
+def list_exits(chart):
+    """Return the poses in front of things, those things, and the poses after touching them."""
+    exits = np.nonzero(chart.ground.front >= 0)[0]
+    things, landings = chart.ground.front[exits], exits.copy()
+    for i in range(len(exits)):
+        if chart.things.passable[things[i]]:
+            landings[i] = chart.ground.ahead[exits[i]]
+    return exits, things, landings
 
 
 @kernel
 def sweep(chart, reward, goal, discount):
     """Return the values [n, S, P] for rewards [n, O] and goal poses [n, P]."""
-    poses = len(chart.front)
-    values = np.zeros((len(reward), len(chart.sets), poses))
-    exits = np.nonzero(chart.front >= 0)[0]
-    seeds, queue = np.empty(poses, np.int64), np.empty(poses, np.int64)
-    came_from = np.empty(poses, np.int64)
-    for s in range(len(chart.sets) - 1, -1, -1):
+    objectives, poses = goal.shape
+    outcome = chart.outcome
+    values = np.zeros((objectives, len(outcome), poses))
+    exits, things, landings = list_exits(chart)
+    rows, goals = np.nonzero(goal)
+    first = np.searchsorted(rows, np.arange(objectives + 1))
+    came_from, seeds = np.empty(poses, np.uint32), np.empty(poses, np.uint32)
+    queue = np.empty(poses, np.uint32)
+    for s in range(len(outcome) - 1, -1, -1):
         open_ways(chart, s, came_from)
-        for k in range(len(reward)):
+        for k in range(objectives):
             value = values[k, s]
             count = 0
-            for pose in np.nonzero(goal[k])[0]:
+            for pose in goals[first[k] : first[k + 1]]:
                 value[pose] = 1.0
                 count = insert(seeds, count, value, pose)
-            for pose in exits:
-                if chart.outcome[s, chart.front[pose]] >= ENDS and not goal[k, pose]:
-                    worth = exit_value(chart, s, pose, reward[k], values[k], discount)
-                    if worth > 0.0:
-                        value[pose] = worth
-                        count = insert(seeds, count, value, pose)
+            for i in range(len(exits)):
+                pose, after = exits[i], outcome[s, things[i]]
+                if after < ENDS or goal[k, pose]:
+                    continue
+                worth = reward[k, things[i]]
+                if after != ENDS:
+                    worth += discount * values[k, after, landings[i]]
+                if worth > 0.0:
+                    value[pose] = worth
+                    count = insert(seeds, count, value, pose)
             spread(value, seeds, count, came_from, queue, discount)
     return values
 
 
 @kernel
 def open_ways(chart, s, came_from):
-    """Write into `came_from` [P] the pose from which a step without effect leads here, or −1."""
+    """Write into `came_from` [P] the pose from which a step without effect leads to each pose.
+
+    Where there is none, it is the pose itself.
+    """
     for pose in range(len(came_from)):
-        back = chart.behind[pose]
-        if back >= 0:
-            thing = chart.front[back]
-            if thing >= 0 and chart.outcome[s, thing] != WALK:
-                back = -1
-            elif chart.echo[back] != 0 and chart.spent[s]:
-                back = -1  # this step ends the episode
-        came_from[pose] = back
+        came_from[pose] = pose
+        back = chart.ground.behind[pose]
+        if back < 0:
+            continue
+        thing = chart.ground.front[back]
+        if thing >= 0:
+            free = chart.outcome[s, thing] == WALK
+        else:
+            ends = chart.ground.echo[back] != 0 and chart.spent[s]
+            free = not ends
+        if free:
+            came_from[pose] = back
 
 
 @kernel
@@ -108,35 +124,39 @@ def spread(value, seeds, count, came_from, queue, discount):
             pose = queue[head]
             head += 1
         worth = discount * value[pose]
-        for turn in range(1, 4):
-            # The poses one action before: turned left, turned right (d ± 1), or a step behind.
-            before = came_from[pose] if turn == 2 else (pose & ~3) | ((pose + turn) & 3)
-            if before >= 0 and value[before] < worth:
-                value[before] = worth
-                queue[tail] = before
-                tail += 1
+        tail = offer(value, queue, tail, came_from[pose], worth)
+        tail = offer(value, queue, tail, turned(pose, 1), worth)
+        tail = offer(value, queue, tail, turned(pose, 3), worth)
+
+
+@kernel
+def offer(value, queue, tail, pose, worth):
+    """Put `pose` into the queue if `worth` is news to it; return the queue's new end."""
+    if value[pose] < worth:
+        value[pose] = worth
+        queue[tail] = pose
+        return tail + 1
+    return tail
 
 
 @kernel
 def read_q(plan, touched, poses):
     """Return Q* [T, n, 3] at T states (set number, pose)."""
-    chart, discount = plan.chart, plan.discount
-    q = np.empty((len(poses), len(plan.reward), 3))
+    chart, discount, values = plan.chart, plan.discount, plan.values
+    q = np.empty((len(poses), len(values), 3))
     for t in range(len(poses)):
         s, pose = touched[t], poses[t]
-        thing = chart.front[pose]
-        effect = thing >= 0 and chart.outcome[s, thing] >= ENDS
-        after = step_pose(chart, s, pose)
-        ends = chart.echo[pose] != 0 and chart.spent[s]
-        for k in range(len(plan.reward)):
-            value = plan.values[k, s]
-            q[t, k, LEFT] = discount * value[(pose & ~3) | ((pose + 3) & 3)]
-            q[t, k, RIGHT] = discount * value[(pose & ~3) | ((pose + 1) & 3)]
+        after, landing, _, ended = advance(chart, s, pose, FORWARD)
+        thing = chart.ground.front[pose]
+        pays = thing >= 0 and chart.outcome[s, thing] >= ENDS
+        left, right = turned(pose, 3), turned(pose, 1)
+        for k in range(len(values)):
+            q[t, k, LEFT] = discount * values[k, s, left]
+            q[t, k, RIGHT] = discount * values[k, s, right]
             if plan.goal[k, pose]:
                 q[t, k, FORWARD] = 1.0
-            elif effect:
-                reward, values = plan.reward[k], plan.values[k]
-                q[t, k, FORWARD] = exit_value(chart, s, pose, reward, values, discount)
-            else:
-                q[t, k, FORWARD] = 0.0 if ends else discount * value[after]
+                continue
+            q[t, k, FORWARD] = 0.0 if ended else discount * values[k, after, landing]
+            if pays:
+                q[t, k, FORWARD] += plan.reward[k, thing]
     return q

@@ -7,6 +7,7 @@ from mesabench.engine.cache import kernel
 from mesabench.engine.codes import FORWARD, LEFT, RIGHT
 from mesabench.errors import PlannerError
 from mesabench.planner.chart import BUMP, ENDS, WALK, Chart
+from mesabench.planner.ground import turned
 
 
 def locate(chart: Chart, x: int, y: int, way: int) -> int:
@@ -15,22 +16,22 @@ def locate(chart: Chart, x: int, y: int, way: int) -> int:
     Raises:
         PlannerError: nobody can stand there.
     """
-    width, height = chart.cells.shape
-    if not (0 <= x < width and 0 <= y < height) or chart.cells[x, y] < 0:
+    width, height = chart.ground.cells.shape
+    if not (0 <= x < width and 0 <= y < height) or chart.ground.cells[x, y] < 0:
         raise PlannerError(f"no pose at {(int(x), int(y))}: the cell can never be entered")
-    return 4 * int(chart.cells[x, y]) + int(way)
+    return 4 * int(chart.ground.cells[x, y]) + int(way)
 
 
 @kernel
 def step_pose(chart, s, pose):
     """Return the pose after a step forward in set `s`, whatever else the step does."""
-    thing = chart.front[pose]
+    thing = chart.ground.front[pose]
     if thing < 0:
-        return chart.ahead[pose]
+        return chart.ground.ahead[pose]
     outcome = chart.outcome[s, thing]
-    if outcome == BUMP or (outcome != WALK and not chart.passable[thing]):
+    if outcome == BUMP or (outcome != WALK and not chart.things.passable[thing]):
         return np.int32(pose)
-    return chart.ahead[pose]
+    return chart.ground.ahead[pose]
 
 
 @kernel
@@ -48,20 +49,20 @@ def advance(chart, s, pose, action):
         episode ended (the set then is the one before).
     """
     if action == LEFT:
-        return s, (pose & ~3) | ((pose + 3) & 3), 0, False
+        return s, turned(pose, 3), 0, False
     if action == RIGHT:
-        return s, (pose & ~3) | ((pose + 1) & 3), 0, False
+        return s, turned(pose, 1), 0, False
     if action != FORWARD:
         return s, pose, 0, False
     after = np.int64(step_pose(chart, s, pose))
-    thing = chart.front[pose]
+    thing = chart.ground.front[pose]
     if thing < 0:
-        echo = np.int64(chart.echo[pose])
+        echo = np.int64(chart.ground.echo[pose])
         return s, after, echo, echo != 0 and chart.spent[s]
     outcome = np.int64(chart.outcome[s, thing])
     if outcome < ENDS:
         return s, after, 0, False
-    events = np.int64(chart.events[thing])
+    events = np.int64(chart.things.events[thing])
     if outcome == ENDS:
         return s, after, events, True
     return outcome, after, events, False
