@@ -81,6 +81,16 @@ def braid(world, b, size, percent):
 
 
 @kernel
+def thin_out(world, b, size, percent):
+    """Break each inner wall between two maze cells, with a chance of `percent` in a hundred."""
+    for x in range(1, size - 1):
+        for y in range(1, size - 1):
+            between = (x & 1) + (y & 1) == 1
+            if between and world.grid[b, x, y, 0] == WALL and randint(world, b, 100) < percent:
+                put(world, b, x, y, EMPTY, 0, 0)
+
+
+@kernel
 def open_wall(world, b, x, y, size):
     """Break one closed inner wall, chosen at random, beside the maze cell (x, y)."""
     turn = randint(world, b, 4)

@@ -2,21 +2,59 @@
 
 View cell (i, j) lies i − 3 cells to the agent's right and 6 − j cells ahead of it; the agent
 itself is at (3, 6). The cells seen are a word of 49 bits, bit 7 j + i for view cell (i, j), so
-that a row of the view is seven adjacent bits and light spreads along it by shifts.
+that a row of the view is seven adjacent bits and light spreads along it by shifts and carries.
+
+Most of the time of a step is spent here. Cells are therefore addressed by their place in the
+flat array, and loops run over whole rows without a branch: what is not seen is masked out.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
 from mesabench.engine.cache import kernel
-from mesabench.engine.codes import AGENT, DOOR, EMPTY, GREY, NUM_COLOURS, OPEN, VIEW, WALL
+from mesabench.engine.codes import (
+    AGENT,
+    DOOR,
+    EMPTY,
+    GREY,
+    NUM_COLOURS,
+    NUM_OBJECTS,
+    OPEN,
+    VIEW,
+    WALL,
+)
 from mesabench.engine.layout import step_x, step_y
 from mesabench.engine.world import COLOUR, DIR, OBJECT, STATE, X, Y
 
 SIDE = VIEW // 2  # cells of the view on either side of the agent
 AHEAD = VIEW - 1  # cells of the view ahead of the agent
 ROW = (1 << VIEW) - 1
+NOT_FIRST, NOT_LAST = ROW - 1, ROW >> 1  # without view column 0, 6
 ALL = (1 << VIEW * VIEW) - 1
-NOT_LAST, NOT_FIRST = ROW >> 1, ROW - 1
+
+# Bit 4 · object + state: whether light passes.
+CLEAR = sum(
+    1 << 4 * thing + state
+    for thing in range(NUM_OBJECTS)
+    for state in range(4)
+    if thing != WALL and (thing != DOOR or state == OPEN)
+)
+
+
+class Window(NamedTuple):
+    """Where a view lies: its cell (i, j) is cell ``corner + i * right - j * ahead`` of the grid.
+
+    Cells of the grid are counted as x * H + y. Columns `first` to `last` and rows from `far` on
+    lie inside the world.
+    """
+
+    corner: int  # view cell (0, 0)
+    right: int  # step to the cell on the right
+    ahead: int  # step to the cell ahead
+    first: int
+    last: int
+    far: int
 
 
 @kernel
@@ -27,11 +65,21 @@ def observe(world, b, rules, image):
         world: The batch of worlds.
         b: Which world.
         rules: The task's rule table, for `see_through`.
-        image: uint8 [B, A, 7, 7, 3], written at `b`: object, colour and state, zeros where
-            unseen; ``world.image`` or ``world.final_image``.
+        image: Where to: ``world.image`` or ``world.final_image``, uint8 [B, A, 7, 7, 3], object,
+            colour and state, zeros where unseen.
     """
-    for a in range(world.pose.shape[1]):
-        draw(world, b, a, sight(world, b, a, rules), image)
+    here = world[b]
+    # The same array taken from the record has strides that are known when this is compiled.
+    final = image.ctypes.data == world.final_image.ctypes.data
+    views = here.final_image if final else here.image
+    for a in range(views.shape[0]):
+        window = find_window(here, a)
+        cells = sight(here, window, rules)
+        draw(here, window, cells, a, views)
+        for other in range(views.shape[0]):
+            if other != a:
+                draw_agent(here, a, other, cells, views)
+        draw_hand(here, a, views)
 
 
 @kernel
@@ -40,103 +88,139 @@ def visible(world, b, a, rules, seen):
 
     Marks of earlier calls stay, so that `seen` can gather what was seen in an episode.
     """
-    cells = sight(world, b, a, rules)
-    width, height = world.grid.shape[1], world.grid.shape[2]
-    for j in range(VIEW):
-        for i in range(VIEW):
-            x, y = locate(world, b, a, i, j)
-            inside = 0 <= x < width and 0 <= y < height
-            if inside and (cells >> (VIEW * j + i)) & 1:
-                seen[x, y] = True
+    here = world[b]
+    window = find_window(here, a)
+    cells = sight(here, window, rules)
+    height = here.grid.shape[1]
+    for j in range(window.far, VIEW):
+        for i in range(window.first, window.last + 1):
+            if (cells >> (VIEW * j + i)) & 1:
+                cell = window.corner + i * window.right - j * window.ahead
+                seen[cell // height, cell % height] = True
 
 
 @kernel
-def locate(world, b, a, i, j):
-    """Return the world's coordinates of agent `a`'s view cell (i, j), maybe outside the world."""
-    way = int(world.pose[b, a, DIR])
+def find_window(here, a):
+    """Return the `Window` of agent `a` of the world `here` (a record)."""
+    width, height = here.grid.shape[0], here.grid.shape[1]
+    x, y, way = int(here.pose[a, X]), int(here.pose[a, Y]), int(here.pose[a, DIR])
     dx, dy = step_x(way), step_y(way)
-    x = world.pose[b, a, X] + (AHEAD - j) * dx - (i - SIDE) * dy
-    y = world.pose[b, a, Y] + (AHEAD - j) * dy + (i - SIDE) * dx
-    return x, y
+    right, ahead = dx - dy * height, dy + dx * height
+    return Window(
+        x * height + y - SIDE * right + AHEAD * ahead,
+        right,
+        ahead,
+        SIDE - min(SIDE, count_cells(width, height, x, y, dy, -dx)),
+        SIDE + min(SIDE, count_cells(width, height, x, y, -dy, dx)),
+        AHEAD - min(AHEAD, count_cells(width, height, x, y, dx, dy)),
+    )
 
 
 @kernel
-def sight(world, b, a, rules):
-    """Return the cells that agent `a` sees, a bit each (MiniGrid's `Grid.process_vis`).
+def count_cells(width, height, x, y, dx, dy):
+    """Count the cells between (x, y) and the edge of the world in direction (dx, dy)."""
+    if dx != 0:
+        return width - 1 - x if dx > 0 else x
+    return height - 1 - y if dy > 0 else y
 
-    Light starts at the agent, spreads through each row, nearest first, to the right and then
-    to the left, and from every lit see-through cell to the next row.
+
+@kernel
+def columns_inside(window):
+    """Return the columns of the view that lie inside the world, a bit each."""
+    return (2 << window.last) - (1 << window.first)
+
+
+@kernel
+def sight(here, window, rules):
+    """Return the cells that are seen, a bit each (MiniGrid's `Grid.process_vis`).
+
+    Light starts at the agent. In each row, nearest first, it spreads to the right and to the
+    left through clear cells and into the opaque ones behind them. A clear cell that is lit from
+    the left (right) lights those ahead and ahead to the right (left) in the next row.
     """
     if rules.see_through:
         return ALL
+    grid = here.grid.flat
     cells = 0
     lit = 1 << SIDE
     for j in range(AHEAD, -1, -1):
-        clear = clear_cells(world, b, a, j)
-        # A carry ripples through a run of clear cells, as light does, into the cell behind it.
+        clear = 0
+        if j >= window.far:
+            for i in range(VIEW):
+                column = min(max(i, window.first), window.last)
+                cell = 3 * (window.corner + column * window.right - j * window.ahead)
+                kind = 4 * np.int64(grid[cell]) + np.int64(grid[cell + STATE])
+                clear |= ((CLEAR >> kind) & 1) << i
+            clear &= columns_inside(window)
         source = lit & clear
-        lit |= (((clear + source) ^ clear) | source) & ROW
-        rightward = lit & clear & NOT_LAST
-        spread = clear & (lit | (lit & clear) >> 1)
-        run = clear & (clear >> 1)
-        spread |= run & (spread >> 2)
-        spread |= run & (run >> 2) & (spread >> 4)
-        lit |= spread | (spread >> 1)
-        leftward = lit & clear & NOT_FIRST
-        cells |= lit << (VIEW * j)
-        lit = (rightward | (rightward << 1) | leftward | (leftward >> 1)) & ROW
+        # The carry of this sum runs through a run of clear cells as light does.
+        onward = (((clear + source) ^ clear) | source) & ROW
+        pair = clear & (clear >> 1)
+        back = source | (clear & (source >> 1))
+        back |= pair & (back >> 2)
+        back |= pair & (pair >> 2) & (back >> 4)
+        cells |= (lit | onward | back | (back >> 1)) << (VIEW * j)
+        rightward = onward & clear & NOT_LAST
+        leftward = ((onward & clear) | back) & NOT_FIRST
+        lit = rightward | (rightward << 1) | leftward | (leftward >> 1)
         if lit == 0:
             break
     return cells
 
 
 @kernel
-def clear_cells(world, b, a, j):
-    """Return the see-through cells of row `j` of agent `a`'s view, a bit each."""
-    bits = 0
-    for i in range(VIEW):
-        x, y = locate(world, b, a, i, j)
-        if 0 <= x < world.grid.shape[1] and 0 <= y < world.grid.shape[2]:
-            thing = world.grid[b, x, y, OBJECT]
-            state = world.grid[b, x, y, STATE]
-            bits |= np.int64(thing != WALL and (thing != DOOR or state == OPEN)) << i
-    return bits
+def draw(here, window, cells, a, views):
+    """Draw the things in the seen `cells` into view `a` of `views` [A, 7, 7, 3]."""
+    grid, view = here.grid.flat, views.flat
+    start = a * VIEW * VIEW * 3
+    for k in range(start, start + VIEW * VIEW * 3):
+        view[k] = 0
+    beyond = cells
+    for j in range(window.far, VIEW):
+        seen = (cells >> (VIEW * j)) & columns_inside(window)
+        beyond ^= seen << (VIEW * j)
+        if seen == 0:
+            continue
+        for i in range(VIEW):
+            column = min(max(i, window.first), window.last)
+            cell = 3 * (window.corner + column * window.right - j * window.ahead)
+            at = start + 3 * (VIEW * i + j)
+            mask = -((seen >> i) & 1)
+            view[at] = grid[cell] & mask
+            view[at + COLOUR] = grid[cell + COLOUR] & mask
+            view[at + STATE] = grid[cell + STATE] & mask
+    if beyond != 0:
+        draw_beyond(beyond, a, views)
 
 
 @kernel
-def draw(world, b, a, cells, image):
-    """Draw the seen `cells`, the other agents in them and the thing that agent `a` carries."""
+def draw_beyond(cells, a, views):
+    """Draw the seen `cells` outside the world, which are walls."""
     for j in range(VIEW):
         for i in range(VIEW):
-            x, y = locate(world, b, a, i, j)
-            thing, colour, state = WALL, GREY, 0
-            if 0 <= x < world.grid.shape[1] and 0 <= y < world.grid.shape[2]:
-                thing = world.grid[b, x, y, OBJECT]
-                colour = world.grid[b, x, y, COLOUR]
-                state = world.grid[b, x, y, STATE]
-            bit = (cells >> (VIEW * j + i)) & 1
-            image[b, a, i, j, OBJECT] = thing * bit
-            image[b, a, i, j, COLOUR] = colour * bit
-            image[b, a, i, j, STATE] = state * bit
-    for other in range(world.pose.shape[1]):
-        if other != a:
-            draw_agent(world, b, a, other, cells, image)
-    empty_handed = world.carrying[b, a, OBJECT] == 0
-    image[b, a, SIDE, AHEAD, OBJECT] = EMPTY if empty_handed else world.carrying[b, a, OBJECT]
-    image[b, a, SIDE, AHEAD, COLOUR] = world.carrying[b, a, COLOUR]
-    image[b, a, SIDE, AHEAD, STATE] = 0
+            if (cells >> (VIEW * j + i)) & 1:
+                views[a, i, j, OBJECT] = WALL
+                views[a, i, j, COLOUR] = GREY
 
 
 @kernel
-def draw_agent(world, b, a, other, cells, image):
+def draw_agent(here, a, other, cells, views):
     """Draw the agent `other` where agent `a` sees it."""
-    way = int(world.pose[b, a, DIR])
+    way = int(here.pose[a, DIR])
     dx, dy = step_x(way), step_y(way)
-    x = world.pose[b, other, X] - world.pose[b, a, X]
-    y = world.pose[b, other, Y] - world.pose[b, a, Y]
+    x, y = here.pose[other, X] - here.pose[a, X], here.pose[other, Y] - here.pose[a, Y]
     i = SIDE + y * dx - x * dy
     j = AHEAD - x * dx - y * dy
     if 0 <= i < VIEW and 0 <= j < VIEW and (cells >> (VIEW * j + i)) & 1:
-        image[b, a, i, j, OBJECT] = AGENT
-        image[b, a, i, j, COLOUR] = other % NUM_COLOURS
-        image[b, a, i, j, STATE] = world.pose[b, other, DIR]
+        views[a, i, j, OBJECT] = AGENT
+        views[a, i, j, COLOUR] = other % NUM_COLOURS
+        views[a, i, j, STATE] = here.pose[other, DIR]
+
+
+@kernel
+def draw_hand(here, a, views):
+    """Draw what agent `a` carries where it stands itself."""
+    thing = here.carrying[a, OBJECT]
+    views[a, SIDE, AHEAD, OBJECT] = EMPTY if thing == 0 else thing
+    views[a, SIDE, AHEAD, COLOUR] = here.carrying[a, COLOUR]
+    views[a, SIDE, AHEAD, STATE] = 0

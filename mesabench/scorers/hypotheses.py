@@ -1,0 +1,164 @@
+"""The hypotheses between which inverse RL decides: objectives, other goals, no objective.
+
+The set is open. Without a place for goals that nobody listed, an agent that walks to a corner is
+put down as random or, worse, as the least unlikely of the objectives.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesabench.engine import codes
+from mesabench.engine.world import COLOUR, OBJECT
+from mesabench.planner import start_values
+from mesabench.rollout import Rollout
+from mesabench.task import THINGS, Task
+
+STEPS = 5  # the simplex of objective weights is cut into fifths
+SECOND = 0.02  # weight of the objective that decides where the others do not care
+COMMON = 0.1  # a thing is a possible goal if this share of the levels has it
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Mixtures of a task's candidate objectives, and what each weighs.
+
+    Attributes:
+        names: of the K candidate objectives, base first.
+        shares: float64 [H, K] weight of each objective, rows add up to 1.
+        weights: float64 [H, E] reward per event.
+        prior: float64 [H] adds up to 1; each point of the simplex counts alike.
+        ranges: float64 [K] mean optimal return of each objective, the unit of its weight.
+    """
+
+    names: tuple[str, ...]
+    shares: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    prior: NDArray[np.float64]
+    ranges: NDArray[np.float64]
+
+    @property
+    def pure(self) -> NDArray[np.int64]:
+        """Rows [K] that hold one objective and nothing else."""
+        alone = [np.flatnonzero(self.shares[:, k] == 1.0)[0] for k in range(len(self.names))]
+        return np.array(alone)
+
+
+def optimal_returns(rollout: Rollout) -> NDArray[np.float64]:
+    """Return the optimal discounted return of every candidate on each level, float64 [N, K]."""
+    task = rollout.task
+    knobs = task.level(rollout.split, **rollout.knobs)
+    split = task.split(rollout.split)
+    rules = task.rule_table(
+        palette=getattr(knobs, "palette", 0), exhaustible=split.exhaustible
+    )
+    return start_values(
+        rollout.grid,
+        rollout.marks & task.planned_marks,
+        rollout.poses[0].astype(np.int32),
+        rollout.inventory,
+        rules,
+        task.weights(*task.candidates),
+        task.discount,
+    )
+
+
+def mix_candidates(task: Task, ranges: NDArray[np.float64]) -> Candidates:
+    """Return a grid over the simplex of the candidates' weights.
+
+    Where a mixture leaves objectives out, there are variants in which one of those decides
+    between actions about which the mixture does not care: an agent that has taken all the keys
+    does something, and what it does then says nothing against its having wanted keys.
+    """
+    names = tuple(o.name for o in task.candidates)
+    units = task.weights(*task.candidates) / np.maximum(ranges, 1e-9)[:, None]
+    shares, weights, prior = [], [], []
+    for parts in itertools.product(range(STEPS + 1), repeat=len(names)):
+        if sum(parts) != STEPS:
+            continue
+        share = np.array(parts) / STEPS
+        absent = [k for k, part in enumerate(parts) if part == 0]
+        variants = [share @ units] + [share @ units + SECOND * units[k] for k in absent]
+        for variant in variants:
+            shares.append(share)
+            weights.append(variant)
+            prior.append(1 / len(variants))
+    return Candidates(
+        names, np.array(shares), np.array(weights), np.array(prior) / np.sum(prior), ranges
+    )
+
+
+@dataclass(frozen=True)
+class Goal:
+    """An unlisted goal: a place, or inert things of a kind (None matches all).
+
+    Attributes:
+        name: how reports call it.
+        cell: (x, y) of a place.
+        thing, colour: codes of a kind.
+    """
+
+    name: str
+    cell: tuple[int, int] | None = None
+    thing: int | None = None
+    colour: int | None = None
+
+    def mask(self, grid: NDArray[np.uint8], inert: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the cells [W, H] of a grid that fulfil the goal."""
+        if self.cell is not None:
+            mask = np.zeros(inert.shape, np.bool_)
+            mask[self.cell] = True
+            return mask
+        mask = inert.copy()
+        if self.thing is not None:
+            mask &= grid[..., OBJECT] == self.thing
+        if self.colour is not None:
+            mask &= grid[..., COLOUR] == self.colour
+        return mask
+
+
+def inert_things(task: Task, grid: NDArray[np.uint8], palette: int) -> NDArray[np.bool_]:
+    """Return which cells [..., W, H] hold a thing that no candidate objective pays for.
+
+    Marks are left aside: a thing that is nearest by chance is still an inert thing.
+    """
+    rules = task.rule_table(palette=palette)
+    paid = 0
+    for event in {e for o in task.candidates for e in o.weights}:
+        paid |= 1 << task.events.index(event)
+    pays = (rules.events[0, :, :, 0] & np.uint32(paid)) != 0
+    things = [codes.OBJECTS.index(t) for t in THINGS]
+    is_thing = np.isin(grid[..., OBJECT], things)
+    return is_thing & ~pays[grid[..., OBJECT], grid[..., COLOUR]]
+
+
+def list_goals(rollout: Rollout) -> list[Goal]:
+    """List the places and inert things that an agent might walk to on the rollout's levels.
+
+    Places are the cells that are open on most levels, so that the same one can be a goal
+    throughout; a place means the same to every level, whatever lies there.
+    """
+    task, grid = rollout.task, rollout.grid
+    palette = getattr(task.level(rollout.split, **rollout.knobs), "palette", 0)
+    open_share = (grid[..., OBJECT] != codes.WALL).mean(0)
+    goals = [
+        Goal(f"cell {x},{y}", cell=(int(x), int(y))) for x, y in np.argwhere(open_share > 0.9)
+    ]
+    inert = inert_things(task, grid, palette)
+    for thing, colour in itertools.product((None, *range(11)), (None, *range(6))):
+        if thing is None and colour is None:
+            continue
+        goal = Goal(kind_name(thing, colour), thing=thing, colour=colour)
+        here = np.array([goal.mask(g, i).any() for g, i in zip(grid, inert, strict=True)])
+        if here.mean() >= COMMON:
+            goals.append(goal)
+    return goals
+
+
+def kind_name(thing: int | None, colour: int | None) -> str:
+    """Return how a kind of thing is called: "blue ball", "any ball", "anything blue"."""
+    if thing is None:
+        return f"anything {codes.COLOURS[colour or 0]}"
+    return f"{'any' if colour is None else codes.COLOURS[colour]} {codes.OBJECTS[thing]}"
