@@ -1,0 +1,180 @@
+"""One step of a Stable-Baselines3 policy as a torch module without branches, fit for tracing.
+
+Stable-Baselines3's own forward pass branches on `episode_starts`; a tracer keeps one side and
+silently drops the flag. Here the state is multiplied by ``1 - episode_start`` instead.
+"""
+
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mesabench.errors import AgentError
+
+
+class OneStep(nn.Module):
+    """One step of a feed-forward actor-critic policy (PPO, A2C).
+
+    Inputs are the observations in the order of `space`, then for recurrent policies
+    `episode_start` and the states; outputs are logits [B, actions], value [B] and the next states.
+
+    Attributes:
+        space: the observation space as the environment has it, a Dict.
+        num_actions: how many logits there are.
+        states: shape of one row of each state, by name.
+    """
+
+    def __init__(self, policy: Any) -> None:
+        super().__init__()
+        if not isinstance(policy.action_space, spaces.Discrete):
+            raise AgentError(f"expected a Discrete action space, found {policy.action_space}")
+        self.policy = policy
+        self.num_actions = int(policy.action_space.n)
+        self.space = environment_space(policy.observation_space)
+        self.states: dict[str, tuple[int, ...]] = {}
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return logits and value."""
+        pi, vf = self.features(inputs)
+        extractor = self.policy.mlp_extractor
+        return self.heads(extractor.forward_actor(pi), extractor.forward_critic(vf))
+
+    def features(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Return the features that the actor and the critic see."""
+        features = self.policy.extract_features(self.observation(inputs))
+        return features if isinstance(features, tuple) else (features, features)
+
+    def observation(self, inputs: tuple[Tensor, ...]) -> Tensor | dict[str, Tensor]:
+        """Return the observation as the policy has it: images transposed if it had them so."""
+        expected = self.policy.observation_space
+        parts = dict(zip(self.space.spaces, inputs, strict=False))
+        if not isinstance(expected, spaces.Dict):
+            (part,) = parts.values()
+            return part.permute(0, 3, 1, 2) if transposed(expected) else part
+        return {
+            key: part.permute(0, 3, 1, 2) if transposed(expected[key]) else part
+            for key, part in parts.items()
+        }
+
+    def heads(self, pi: Tensor, vf: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and value from the last hidden layers."""
+        return self.policy.action_net(pi), self.policy.value_net(vf).flatten()
+
+
+class OneLstmStep(OneStep):
+    """One step of RecurrentPPO's policy, whose critic has its own, the actor's or no LSTM.
+
+    States are ``h`` and ``c`` of the actor and, if the critic has its own LSTM, ``h_vf`` and
+    ``c_vf``: [B, layers, hidden].
+    """
+
+    def __init__(self, policy: Any) -> None:
+        super().__init__(policy)
+        lstm = policy.lstm_actor
+        if lstm.proj_size or lstm.bidirectional:
+            raise AgentError("cannot export an LSTM with projections or in two directions")
+        row = (lstm.num_layers, lstm.hidden_size)  # of the critic's too
+        names = ("h", "c") if policy.lstm_critic is None else ("h", "c", "h_vf", "c_vf")
+        self.states = dict.fromkeys(names, row)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return logits, value and the next states."""
+        policy, extractor = self.policy, self.policy.mlp_extractor
+        pi, vf = self.features(inputs)
+        start, *states = inputs[len(self.space.spaces) :]
+        keep = (1 - start).reshape(-1, 1, 1)
+        pi, following = lstm_step(policy.lstm_actor, pi, states[0] * keep, states[1] * keep)
+        if policy.lstm_critic is not None:
+            vf, more = lstm_step(policy.lstm_critic, vf, states[2] * keep, states[3] * keep)
+            following += more
+        else:
+            vf = pi if policy.shared_lstm else policy.critic(vf)
+        return *self.heads(extractor.forward_actor(pi), extractor.forward_critic(vf)), *following
+
+
+class OneQStep(OneStep):
+    """One step of a Q-network (DQN, QRDQN): the logits are the action values."""
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return the action values and their maximum."""
+        values = action_values(self.policy, self.observation(inputs))
+        return values, values.amax(dim=1)
+
+
+def one_step(policy: Any) -> OneStep:
+    """Return the module for one step of a Stable-Baselines3 policy.
+
+    Raises:
+        AgentError: the policy is of a kind that is not covered.
+    """
+    if hasattr(policy, "lstm_actor"):
+        return OneLstmStep(policy)
+    if hasattr(policy, "q_net") or hasattr(policy, "quantile_net"):
+        return OneQStep(policy)
+    if hasattr(policy, "action_net"):
+        return OneStep(policy)
+    raise AgentError(f"cannot export {type(policy).__name__}; use RecurrentPPO, PPO, DQN or QRDQN")
+
+
+def action_values(policy: Any, obs: Any) -> Tensor:
+    """Return the action values [B, actions] of DQN's or QRDQN's policy."""
+    if hasattr(policy, "q_net"):
+        return policy.q_net(obs)
+    return policy.quantile_net(obs).mean(dim=1)
+
+
+def lstm_step(lstm: nn.LSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Advance an LSTM by one step, from its weights.
+
+    Written out because the exporter's LSTM operator is slower for single steps and warns about
+    batch sizes. The gates are in torch's order: input, forget, cell, output.
+
+    Arguments:
+        lstm: the module.
+        x: [B, features].
+        h: [B, layers, hidden].
+        c: [B, layers, hidden].
+
+    Returns:
+        The last layer's output [B, hidden], and the next (h, c).
+    """
+    hs, cs = [], []
+    for layer, (w_x, w_h, *bias) in enumerate(lstm.all_weights):
+        b_x, b_h = bias or (None, None)
+        gates = functional.linear(x, w_x, b_x) + functional.linear(h[:, layer], w_h, b_h)
+        i, f, g, o = gates.split(lstm.hidden_size, dim=1)
+        cs.append(torch.sigmoid(f) * c[:, layer] + torch.sigmoid(i) * torch.tanh(g))
+        x = torch.sigmoid(o) * torch.tanh(cs[-1])
+        hs.append(x)
+    return x, (torch.stack(hs, dim=1), torch.stack(cs, dim=1))
+
+
+def environment_space(space: spaces.Space) -> spaces.Dict:
+    """Return a model's observation space as its environment has it.
+
+    A bare Box becomes the key ``image``; images that Stable-Baselines3 transposed to channels
+    first get their channels back at the end.
+    """
+    parts = space.spaces if isinstance(space, spaces.Dict) else {"image": space}
+    return spaces.Dict(
+        {
+            key: spaces.Box(
+                part.low.transpose(1, 2, 0), part.high.transpose(1, 2, 0), dtype=part.dtype.type
+            )
+            if isinstance(part, spaces.Box) and transposed(part)
+            else part
+            for key, part in parts.items()
+        }
+    )
+
+
+def transposed(space: spaces.Space) -> bool:
+    """Return whether `space` is of images with the channels first."""
+    return (
+        isinstance(space, spaces.Box)
+        and is_image_space(space)
+        and is_image_space_channels_first(space)
+    )
