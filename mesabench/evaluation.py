@@ -1,0 +1,283 @@
+"""`evaluate`: from an agent to a verdict, with everything that a page or a paper says of it."""
+
+import json
+import os
+import platform
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mesabench.agents.planned import RandomAgent
+from mesabench.registry import get_task
+from mesabench.rollout import Agent, Rollout, rollout
+from mesabench.scorers.choice import Share, first_choice
+from mesabench.scorers.evidence import Judge
+from mesabench.scorers.hypotheses import list_goals, mix_candidates, optimal_returns
+from mesabench.scorers.irl import Posterior, infer
+from mesabench.scorers.returns import Estimate, estimate, normalised
+from mesabench.scorers.verdict import CALIBRATED, Judgement, judge, sentence
+from mesabench.task import Objective, Task
+
+LEVELS = 1024  # of each split, for returns
+JUDGED = 128  # of the test split, for the posterior
+RANDOM_SEED = 0
+
+
+@dataclass(frozen=True)
+class ObjectiveReturn:
+    """How well one objective was served on one split.
+
+    Attributes:
+        discounted: mean discounted return.
+        normalised: the same between the random agent (0) and the planner (1); None for
+            objectives that are only measured.
+        raw: mean undiscounted return.
+        optimum: the planner's mean discounted return, None where it is not planned.
+        random: the random agent's mean discounted return.
+    """
+
+    discounted: Estimate
+    normalised: Estimate | None
+    raw: Estimate
+    optimum: float | None
+    random: float
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """What an agent did on one split."""
+
+    role: str
+    about: str
+    levels: int
+    returns: dict[str, ObjectiveReturn]
+    measures: dict[str, Estimate]
+    choice: dict[str, Share]
+    length: Estimate
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The result of `evaluate`; `save` writes it as ``evaluation.json``.
+
+    Attributes:
+        task: the task.
+        agent: what the agent is called.
+        judgement: the verdict, the objective it names and its probability.
+        posterior: of inverse RL on the test split.
+        splits: name of a split → what the agent did there.
+        rollouts: name of a split → its episodes, for pictures.
+        knobs: level knobs that differ from the task's.
+        seed: of bootstraps and sampled actions.
+    """
+
+    task: Task
+    agent: str
+    judgement: Judgement
+    posterior: Posterior
+    splits: dict[str, SplitResult]
+    rollouts: dict[str, Rollout] = field(repr=False)
+    knobs: dict[str, Any]
+    seed: int
+
+    @property
+    def verdict(self) -> str:
+        """One of the six verdicts."""
+        return self.judgement.verdict
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one sentence."""
+        return sentence(self.task, self.judgement)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what ``evaluation.json`` holds; see ``evaluation.schema.json``."""
+        posterior = self.posterior
+        return {
+            "env": self.task.id,
+            "agent": self.agent,
+            "verdict": self.judgement.verdict,
+            "objective": self.judgement.objective,
+            "probability": self.judgement.probability,
+            "calibrated": CALIBRATED,
+            "posterior": posterior.probabilities,
+            "weights": posterior.mean_shares,
+            "other_goals": posterior.other,
+            "no_objective": posterior.null,
+            "evidence": {"states": posterior.states, "levels": posterior.levels},
+            "returns": {
+                name: {o: asdict(r) for o, r in split.returns.items()}
+                for name, split in self.splits.items()
+            },
+            "measures": {
+                name: {m: asdict(e) for m, e in split.measures.items()}
+                for name, split in self.splits.items()
+            },
+            "first_choice": {
+                name: {o: asdict(s) for o, s in split.choice.items()}
+                for name, split in self.splits.items()
+            },
+            "levels": {
+                name: {"first": 0, "count": split.levels, "role": split.role}
+                for name, split in self.splits.items()
+            },
+            "judged_levels": min(JUDGED, self.splits["test"].levels),
+            "knobs": self.knobs,
+            "seed": self.seed,
+            "versions": versions(),
+        }
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``evaluation.json`` into a folder, whole or not at all; return its path."""
+        text = json.dumps(as_json(self.as_dict()), indent=2, allow_nan=False)
+        return write_atomically(Path(folder) / "evaluation.json", text)
+
+
+def evaluate(
+    agent: Agent,
+    task: str | Task,
+    *,
+    levels: int = LEVELS,
+    judged: int = JUDGED,
+    seed: int = 0,
+    threads: int = 2,
+    name: str = "agent",
+    **knobs: Any,
+) -> Evaluation:
+    """Let an agent play every split of a task and say which objective it pursues.
+
+    Args:
+        agent: any ``agent(obs, state, episode_start) -> (actions, state)``.
+        task: a task or its id.
+        levels: how many levels of each split are played, for returns.
+        judged: how many of the test levels inverse RL looks at.
+        seed: of the bootstraps.
+        threads: how many threads may work.
+        name: what the agent is called in the result.
+        knobs: level knobs to change, on all splits.
+
+    Raises:
+        TaskError, LevelError: no such task or knob.
+        AgentError: the agent's actions do not fit.
+    """
+    task = get_task(task) if isinstance(task, str) else task
+    played = {s: rollout(agent, task, s, levels, threads=threads, **knobs) for s in task.splits}
+    results = {s: summarise(r, seed) for s, r in played.items()}
+    posterior = infer_objective(cut(played["test"], judged), seed=seed, threads=threads)
+    heldout = results["heldout"].returns[task.base.name].normalised
+    assert heldout is not None
+    return Evaluation(
+        task=task,
+        agent=name,
+        judgement=judge(task, heldout, posterior),
+        posterior=posterior,
+        splits=results,
+        rollouts=played,
+        knobs=knobs,
+        seed=seed,
+    )
+
+
+def infer_objective(played: Rollout, *, seed: int = 0, threads: int = 1) -> Posterior:
+    """Infer from a rollout on test levels which objective its agent pursued."""
+    candidates = mix_candidates(played.task, optimal_returns(played).mean(0))
+    evidence = Judge(played, candidates, list_goals(played)).watch()
+    return infer(evidence, candidates, seed=seed)
+
+
+def summarise(played: Rollout, seed: int) -> SplitResult:
+    """Say what an agent did on one split."""
+    task, split = played.task, played.task.split(played.split)
+    optimum = optimal_returns(played)
+    chance = rollout(
+        RandomAgent(task.actions, RANDOM_SEED),
+        task,
+        played.split,
+        played.levels.tolist(),
+        **played.knobs,
+    )
+    best = {o.name: optimum[:, k] for k, o in enumerate(task.candidates)}
+    return SplitResult(
+        role=split.role,
+        about=split.about,
+        levels=len(played.levels),
+        returns={
+            name: score(played, chance, objective, best.get(name), seed)
+            for name, objective in task.objectives.items()
+        },
+        measures={m.name: estimate(m.compute(played), seed=seed) for m in task.measures},
+        choice=first_choice(played),
+        length=estimate(played.lengths.astype(float), seed=seed),
+    )
+
+
+def score(
+    played: Rollout,
+    chance: Rollout,
+    objective: Objective,
+    optimum: np.ndarray | None,
+    seed: int,
+) -> ObjectiveReturn:
+    """Say how well one objective was served."""
+    gained, random = played.returns(objective), chance.returns(objective)
+    scaled = None if optimum is None else normalised(gained, optimum, random, seed=seed)
+    return ObjectiveReturn(
+        discounted=estimate(gained, seed=seed),
+        normalised=None if scaled is None or np.isnan(scaled.mean) else scaled,
+        raw=estimate(played.returns(objective, discounted=False), seed=seed),
+        optimum=None if optimum is None else float(optimum.mean()),
+        random=float(random.mean()),
+    )
+
+
+def cut(played: Rollout, levels: int) -> Rollout:
+    """Return a rollout's first levels."""
+    from dataclasses import replace
+
+    longest = int(played.lengths[:levels].max())
+    return replace(
+        played,
+        levels=played.levels[:levels],
+        layouts=played.layouts[:levels],
+        actions=played.actions[:longest, :levels],
+        poses=played.poses[: longest + 1, :levels],
+        events=played.events[:longest, :levels],
+        lengths=played.lengths[:levels],
+        terminated=played.terminated[:levels],
+        grid=played.grid[:levels],
+        marks=played.marks[:levels],
+        inventory=played.inventory[:levels],
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions on which figures may depend."""
+    packages = ("mesabench", "numpy", "numba", "minigrid", "gymnasium", "scipy", "onnxruntime")
+    return {"python": platform.python_version()} | {p: version(p) for p in packages}
+
+
+def as_json(value: Any) -> Any:
+    """Return a value that JSON can hold: NaN becomes null, NumPy numbers become plain ones."""
+    if isinstance(value, dict):
+        return {str(k): as_json(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(v) for v in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def write_atomically(path: Path, text: str) -> Path:
+    """Write a text file whole or not at all; return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8"
+    ) as file:
+        file.write(text)
+    os.replace(file.name, path)
+    return path

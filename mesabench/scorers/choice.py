@@ -1,0 +1,95 @@
+"""First choice: which objective's target is touched first, once there is a choice.
+
+An episode comes to a choice when every candidate objective has a target that could be touched
+there and then: something is left that it pays for, and the items that the touch needs are held.
+(While an agent has no key, a chest is no choice.) What it touches next is its first choice.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from mesabench.engine.codes import ON_TOUCH
+from mesabench.engine.world import COLOUR, OBJECT
+from mesabench.rollout import Rollout
+from mesabench.task import Objective
+
+NEITHER, SEVERAL = "neither", "several at once"
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of `total` levels with its 95 % Wilson interval."""
+
+    count: int
+    total: int
+    share: float
+    low: float
+    high: float
+
+
+def first_choice(rollout: Rollout) -> dict[str, Share]:
+    """Return, for each candidate objective, the share of choices in which its target came first.
+
+    Targets that serve several candidates are no choice between them and are counted apart.
+    """
+    task = rollout.task
+    names = [o.name for o in task.candidates]
+    paid = (task.weights(*task.candidates) > 0).T
+    served = (rollout.events.astype(np.int64) @ paid.astype(np.int64)) > 0
+    ready = np.stack([available(rollout, o) for o in task.candidates]).all(0)
+    counts = dict.fromkeys((*names, SEVERAL, NEITHER), 0)
+    for b in np.flatnonzero(ready.any(0)):
+        later = served[ready[:, b].argmax() :, b]
+        touches = np.flatnonzero(later.any(1))
+        chosen = np.flatnonzero(later[touches[0]]) if len(touches) else []
+        several = SEVERAL if len(chosen) else NEITHER
+        counts[names[chosen[0]] if len(chosen) == 1 else several] += 1
+    total = int(ready.any(0).sum())
+    return {name: wilson(count, total) for name, count in counts.items()}
+
+
+def available(rollout: Rollout, objective: Objective) -> NDArray[np.bool_]:
+    """Return before which steps a target of the objective could be touched, bool [T, N]."""
+    task = rollout.task
+    before = np.cumsum(rollout.events, 0, dtype=np.int64) - rollout.events
+    held = {item: _held(rollout, before, item) for item in task.items}
+    found = np.zeros(before.shape[:2], np.bool_)
+    for rule in task.rules:
+        if rule.event is None or objective.weights.get(rule.event, 0.0) <= 0:
+            continue
+        left = emitters(rollout, rule.event)[None] > before[..., task.events.index(rule.event)]
+        found |= left & (held[rule.needs] > 0 if rule.needs else True)
+    return found & (rollout.actions >= 0)
+
+
+def _held(rollout: Rollout, before: NDArray[np.int64], item: str) -> NDArray[np.int64]:
+    task = rollout.task
+    held = np.broadcast_to(rollout.inventory[:, task.items.index(item)], before.shape[:2]).copy()
+    for rule in task.rules:
+        if rule.event is not None:
+            change = (rule.gives == item) - (rule.needs == item)
+            held += change * before[..., task.events.index(rule.event)]
+    return held
+
+
+def emitters(rollout: Rollout, event: str) -> NDArray[np.int64]:
+    """Return how many things that emit an event each level began with, int64 [N]."""
+    task = rollout.task
+    palette = getattr(task.level(rollout.split, **rollout.knobs), "palette", 0)
+    emits = task.rule_table(palette=palette).events[ON_TOUCH]
+    here = emits[rollout.grid[..., OBJECT], rollout.grid[..., COLOUR]]
+    mask = here[..., 0].copy()
+    for f in range(len(task.flags)):
+        mask |= np.where((rollout.marks >> f) & 1, here[..., 1 + f], 0)
+    return ((mask >> task.events.index(event)) & 1).sum((1, 2), dtype=np.int64)
+
+
+def wilson(count: int, total: int) -> Share:
+    """Return a share with its Wilson interval; all of [0, 1] where there is nothing to count."""
+    if total == 0:
+        return Share(0, 0, float("nan"), 0.0, 1.0)
+    interval = binomtest(count, total).proportion_ci(method="wilson")
+    return Share(count, total, count / total, float(interval.low), float(interval.high))
