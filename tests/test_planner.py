@@ -21,6 +21,7 @@ from mesabench.planner import (
     start_values,
     survey,
 )
+from mesabench.planner.things import CELL
 
 EVENTS = 4  # the last one has no weight, so that things which stay may emit it
 ITEMS = 2
@@ -206,7 +207,7 @@ def number(chart, level, state):
     untouched = {cell for cell, kind in state.things if not isinstance(kind, str)}
     untouched |= {c for c in state.flags if level.ground[c[0]][c[1]] == "." and level.entering}
     mask = 0
-    for o, cell in enumerate(chart.things.cell):
+    for o, cell in enumerate(chart.things[:, CELL]):
         mask |= (divmod(int(cell), height) not in untouched) << o
     assert chart.number[mask] >= 0
     return int(chart.number[mask]), locate(chart, *state.pose)
@@ -316,8 +317,11 @@ def test_goal_values_equal_value_iteration(level, data, discount):
 def test_states_are_those_of_rule_book_and_engine(level, actions):
     grid, flags, rules, items = arrays(level)
     chart = survey(grid, flags, rules, items, level.start[:2])
-    world = allocate(1, *grid.shape[:2], items=ITEMS, events=EVENTS)
-    world.grid[0], world.marks[0], world.inventory[0, 0] = grid, flags, items
+    width, height = flags.shape
+    world = allocate(1, 6, 6, items=ITEMS, events=EVENTS)  # one size, so one compilation
+    world.grid[0] = GROUND["#"]
+    world.grid[0, :width, :height], world.marks[0, :width, :height] = grid, flags
+    world.inventory[0, 0] = items
     world.pose[0, 0], world.horizon[0] = level.start, 1000
     state = start(level)
     s, pose = number(chart, level, state)

@@ -13,13 +13,22 @@ from numpy.typing import NDArray
 from mesabench.engine.cache import kernel
 from mesabench.engine.world import Rules
 from mesabench.errors import PlannerError
-from mesabench.planner.ground import Ground, link_cells, number_cells, pays_forever
-from mesabench.planner.things import Things, count, list_things
+from mesabench.planner.ground import AHEAD, ECHO, FRONT, link_cells, number_cells, pays_forever
+from mesabench.planner.things import (
+    CLEARS,
+    ENDS,
+    EVENTS,
+    GIVES,
+    NEEDS,
+    PASSABLE,
+    count,
+    list_things,
+)
 
 MAX_OBJECTS = 12  # 2¹² sets; a level with more things is refused
 
 # Entries of `Chart.outcome` that are not the number of a set.
-ENDS = -1  # the touch ends the episode
+OVER = -1  # the touch ends the episode
 WALK = -2  # the cell can be walked through, to no effect
 BUMP = -3  # the cell blocks the way, to no effect
 
@@ -30,8 +39,9 @@ class Chart(NamedTuple):
     Set number 0 is the empty set, and a set comes before those that contain it.
     """
 
-    ground: Ground
-    things: Things
+    cells: NDArray[np.int32]  # [W, H] number of the cell, −1 where nobody can ever stand
+    poses: NDArray[np.int64]  # [P, 5] for the columns see `planner.ground`
+    things: NDArray[np.int64]  # [O, 7] for the columns see `planner.things`
     sets: NDArray[np.int32]  # [S] the touched things as a bit mask, ascending
     number: NDArray[np.int32]  # [2^O] number of a bit mask, −1 where it cannot come about
     outcome: NDArray[np.int32]  # [S, O] the set after walking into the thing, or a code above
@@ -65,7 +75,7 @@ def survey(
     check(*count(rules, grid, marks), marks.shape[1])
     x, y = (-1, -1) if start is None else start
     chart = draw(grid, marks, rules, np.ascontiguousarray(inventory, np.int32), int(x), int(y))
-    if start is not None and chart.ground.cells[x, y] < 0:
+    if start is not None and chart.cells[x, y] < 0:
         raise PlannerError(f"nobody can stand at {(int(x), int(y))}")
     return chart
 
@@ -87,18 +97,18 @@ def draw(grid, marks, rules, inventory, x, y):
     """Return the chart of a level that `check` has passed, seen from (x, y) or, if −1, anywhere."""
     things = list_things(rules, grid, marks)
     cells, at = number_cells(rules, grid, marks, things)
-    ground = link_cells(rules, grid, marks, cells, at)
+    poses = link_cells(rules, grid, marks, cells, at)
     base = 0 if pays_forever(rules, grid, marks, at) else np.int64(rules.base)
     start = -1 if x < 0 else np.int64(cells[x, y])
-    sets, number, outcome, spent = chain_sets(ground, things, base, inventory, start)
-    return Chart(ground, things, sets, number, outcome, spent)
+    sets, number, outcome, spent = chain_sets(poses, things, base, inventory, start)
+    return Chart(cells, poses, things, sets, number, outcome, spent)
 
 
 @kernel
-def chain_sets(ground, things, base, inventory, start):
+def chain_sets(poses, things, base, inventory, start):
     """Return sets, number, outcome and spent, as described in `Chart`."""
-    masks, total = 1 << len(things.cell), 0
-    cells = len(ground.front) // 4
+    masks, total = 1 << len(things), 0
+    cells = len(poses) // 4
     reach = np.zeros((masks, cells), np.bool_)  # where the agent can be with that set touched
     if start >= 0:
         reach[0, start] = True
@@ -106,7 +116,7 @@ def chain_sets(ground, things, base, inventory, start):
         reach[0] = True
     items, stack = np.empty(len(inventory), np.int32), np.empty(cells, np.int32)
     sets, number = np.empty(masks, np.int32), np.full(masks, -1, np.int32)
-    outcome = np.empty((masks, len(things.cell)), np.int32)
+    outcome = np.empty((masks, len(things)), np.int32)
     spent = np.empty(masks, np.bool_)
     for mask in range(masks):
         if mask > 0 and not reach[mask].any():
@@ -114,11 +124,11 @@ def chain_sets(ground, things, base, inventory, start):
         sets[total], number[mask] = mask, total
         spent[total] = exhausted(things, mask, base, inventory, items)
         touch_all(things, mask, base, inventory, items, outcome[total])
-        roam(ground, things, outcome[total], spent[total], reach, mask, stack)
+        roam(poses, things, outcome[total], spent[total], reach, mask, stack)
         total += 1
     outcome = outcome[:total].copy()
     for s in range(total):
-        for o in range(len(things.cell)):
+        for o in range(len(things)):
             if outcome[s, o] >= 0:
                 outcome[s, o] = number[outcome[s, o]]
     return sets[:total].copy(), number, outcome, spent[:total].copy()
@@ -127,13 +137,14 @@ def chain_sets(ground, things, base, inventory, start):
 @kernel
 def hold(things, mask, inventory, items):
     """Write into `items` what the agent holds after touching the things in `mask`."""
-    items[:] = inventory
-    for o in range(len(things.cell)):
+    for item in range(len(items)):
+        items[item] = inventory[item]
+    for o in range(len(things)):
         if (mask >> o) & 1:
-            if things.needs[o] >= 0:
-                items[things.needs[o]] -= 1
-            if things.gives[o] >= 0:
-                items[things.gives[o]] += 1
+            if things[o, NEEDS] >= 0:
+                items[things[o, NEEDS]] -= 1
+            if things[o, GIVES] >= 0:
+                items[things[o, GIVES]] += 1
 
 
 @kernel
@@ -145,12 +156,12 @@ def exhausted(things, mask, base, inventory, items):
     if base == 0:
         return False
     hold(things, mask, inventory, items)
-    for o in range(len(things.cell)):
-        if not (mask >> o) & 1 and things.gives[o] >= 0:
-            items[things.gives[o]] += 1
-    for o in range(len(things.cell)):
-        pays = not (mask >> o) & 1 and np.int64(things.events[o]) & base != 0
-        if pays and (things.needs[o] < 0 or items[things.needs[o]] > 0):
+    for o in range(len(things)):
+        if not (mask >> o) & 1 and things[o, GIVES] >= 0:
+            items[things[o, GIVES]] += 1
+    for o in range(len(things)):
+        pays = not (mask >> o) & 1 and things[o, EVENTS] & base != 0
+        if pays and (things[o, NEEDS] < 0 or items[things[o, NEEDS]] > 0):
             return False
     return True
 
@@ -158,23 +169,23 @@ def exhausted(things, mask, base, inventory, items):
 @kernel
 def touch_all(things, mask, base, inventory, items, outcome):
     """Write into `outcome` [O] what walking into each thing does: a bit mask, or a code."""
-    for o in range(len(things.cell)):
+    for o in range(len(things)):
         after = mask | 1 << o
         hold(things, mask, inventory, items)
         if after == mask:
-            outcome[o] = WALK if things.clears[o] else BUMP
-        elif things.needs[o] >= 0 and items[things.needs[o]] <= 0:
-            outcome[o] = WALK if things.passable[o] else BUMP
-        elif things.ends[o]:
-            outcome[o] = ENDS
-        elif things.events[o] != 0 and exhausted(things, after, base, inventory, items):
-            outcome[o] = ENDS
+            outcome[o] = WALK if things[o, CLEARS] else BUMP
+        elif things[o, NEEDS] >= 0 and items[things[o, NEEDS]] <= 0:
+            outcome[o] = WALK if things[o, PASSABLE] else BUMP
+        elif things[o, ENDS] or (
+            things[o, EVENTS] != 0 and exhausted(things, after, base, inventory, items)
+        ):
+            outcome[o] = OVER
         else:
             outcome[o] = after
 
 
 @kernel
-def roam(ground, things, outcome, spent, reach, mask, stack):
+def roam(poses, things, outcome, spent, reach, mask, stack):
     """Spread ``reach[mask]`` over all cells that can be walked to, and on to further sets.
 
     Things that cannot be walked into are put down as blocking in `outcome`.
@@ -188,14 +199,14 @@ def roam(ground, things, outcome, spent, reach, mask, stack):
         top -= 1
         cell = stack[top]
         for pose in range(4 * cell, 4 * cell + 4):
-            thing, ahead = ground.front[pose], ground.ahead[pose] >> 2
+            thing, ahead = poses[pose, FRONT], poses[pose, AHEAD] >> 2
             if thing >= 0:
                 met |= 1 << thing
                 if outcome[thing] >= 0:
-                    reach[outcome[thing], ahead if things.passable[thing] else cell] = True
+                    reach[outcome[thing], ahead if things[thing, PASSABLE] else cell] = True
                 if outcome[thing] != WALK:
                     continue
-            elif spent and ground.echo[pose] != 0:
+            elif spent and poses[pose, ECHO] != 0:
                 continue  # the step ends the episode
             if not region[ahead]:
                 region[ahead] = True

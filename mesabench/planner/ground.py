@@ -1,28 +1,22 @@
-"""`Ground`: the poses that an agent can take in a level, and what lies ahead of each."""
+"""The poses that an agent can take in a level, and what lies ahead of each.
 
-from typing import NamedTuple
+Pose ``4 * c + d`` stands on cell number c and looks in direction d. Only cells on which the agent
+can ever stand are numbered.
+"""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mesabench.engine.cache import kernel
 from mesabench.engine.layout import step_x, step_y
 from mesabench.engine.world import COLOUR, OBJECT
-from mesabench.planner.things import FREE, emitted, lie
+from mesabench.planner.things import CELL, CLEARS, FREE, PASSABLE, emitted, lie
 
-
-class Ground(NamedTuple):
-    """The P poses of a level, four for each cell on which the agent can ever stand.
-
-    Pose ``4 * c + d`` stands on cell number c and looks in direction d.
-    """
-
-    cells: NDArray[np.int32]  # [W, H] number of the cell, −1 where nobody can ever stand
-    ahead: NDArray[np.int32]  # [P] pose after a step forward; the same pose where there is no way
-    behind: NDArray[np.int32]  # [P] pose from which a step forward leads here, −1 for none
-    front: NDArray[np.int32]  # [P] the thing in the cell ahead, −1 for none
-    facing: NDArray[np.int32]  # [P] the cell ahead as x * H + y, −1 beyond the grid's edge
-    echo: NDArray[np.uint32]  # [P] events that every step forward emits: the cell ahead stays
+# Columns of a table of poses, int64 [P, 5].
+AHEAD = 0  # pose after a step forward; the same pose where there is never a way
+BEHIND = 1  # pose from which a step forward leads here, −1 for none
+FRONT = 2  # the thing in the cell ahead, −1 for none
+FACING = 3  # the cell ahead as x * H + y, −1 beyond the grid's edge
+ECHO = 4  # mask of the events that every step forward emits: the cell ahead stays as it is
 
 
 @kernel
@@ -30,14 +24,14 @@ def number_cells(rules, grid, marks, things):
     """Return the [W, H] numbers of cells one can ever stand on, and of the things (−1: none)."""
     width, height = marks.shape
     cells, at = np.full((width, height), -1, np.int32), np.full((width, height), -1, np.int32)
-    for o in range(len(things.cell)):
-        at[things.cell[o] // height, things.cell[o] % height] = o
+    for o in range(len(things)):
+        at[things[o, CELL] // height, things[o, CELL] % height] = o
     stands = 0
     for x in range(width):
         for y in range(height):
             o = at[x, y]
             if o >= 0:
-                enterable = things.passable[o] or things.clears[o]
+                enterable = things[o, PASSABLE] or things[o, CLEARS]
             else:
                 thing, colour, state = grid[x, y]
                 enterable = lie(rules, thing, colour, state) == FREE
@@ -49,30 +43,30 @@ def number_cells(rules, grid, marks, things):
 
 @kernel
 def link_cells(rules, grid, marks, cells, at):
-    """Return the `Ground` for what `number_cells` returned."""
+    """Return the table of poses, int64 [P, 5], for what `number_cells` returned."""
     width, height = marks.shape
-    poses = 4 * (cells.max() + 1)
-    ahead, behind = np.arange(poses).astype(np.int32), np.full(poses, -1, np.int32)
-    front, facing = np.full(poses, -1, np.int32), np.full(poses, -1, np.int32)
-    echo = np.zeros(poses, np.uint32)
+    poses = np.full((4 * (cells.max() + 1), 5), -1, np.int64)
     for x in range(width):
         for y in range(height):
             if cells[x, y] < 0:
                 continue
             for way in range(4):
                 pose = 4 * cells[x, y] + way
+                poses[pose, AHEAD] = pose
+                poses[pose, ECHO] = 0
                 nx, ny = x + step_x(way), y + step_y(way)
                 if nx < 0 or ny < 0 or nx >= width or ny >= height:
                     continue
-                facing[pose] = nx * height + ny
-                front[pose] = at[nx, ny]
+                poses[pose, FACING] = nx * height + ny
+                poses[pose, FRONT] = at[nx, ny]
                 if cells[nx, ny] >= 0:
-                    ahead[pose] = 4 * cells[nx, ny] + way
-                    behind[ahead[pose]] = pose
+                    ahead = 4 * cells[nx, ny] + way
+                    poses[pose, AHEAD] = ahead
+                    poses[ahead, BEHIND] = pose
                 thing, colour = grid[nx, ny, OBJECT], grid[nx, ny, COLOUR]
                 if at[nx, ny] < 0 and rules.touch[thing, colour]:
-                    echo[pose] = emitted(rules, thing, colour, marks[nx, ny])
-    return Ground(cells, ahead, behind, front, facing, echo)
+                    poses[pose, ECHO] = emitted(rules, thing, colour, marks[nx, ny])
+    return poses
 
 
 @kernel

@@ -5,12 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mesabench.engine.cache import kernel
-from mesabench.engine.world import DIR, Rules, X, Y
+from mesabench.engine.world import Rules
 from mesabench.errors import PlannerError
-from mesabench.planner.chart import MAX_OBJECTS, Chart, draw, survey
-from mesabench.planner.things import count
+from mesabench.planner.chart import Chart, survey
+from mesabench.planner.ground import ECHO, FACING
+from mesabench.planner.things import EVENTS
 from mesabench.planner.values import pay, read_q, sweep
+from mesabench.planner.walk import locate
 
 
 class Plan(NamedTuple):
@@ -55,10 +56,10 @@ def plan(chart: Chart, weights: ArrayLike, discount: float) -> Plan:
             ever (its thing stays), so that values would be unbounded or no function of the set.
     """
     weights, discount = check_objectives(weights, discount)
-    if pay(chart.ground.echo, weights).any():
+    if pay(chart.poses[:, ECHO], weights).any():
         raise PlannerError("planner refuses weight on an event that can be repeated for ever")
-    reward = pay(chart.things.events, weights)
-    goal = np.zeros((len(weights), len(chart.ground.front)), np.bool_)
+    reward = pay(chart.things[:, EVENTS], weights)
+    goal = np.zeros((len(weights), len(chart.poses)), np.bool_)
     return Plan(chart, reward, goal, discount, sweep(chart, reward, goal, discount))
 
 
@@ -76,10 +77,11 @@ def plan_goals(chart: Chart, goals: ArrayLike, discount: float) -> Plan:
     Raises:
         PlannerError: the discount is out of range.
     """
-    goals = np.asarray(goals, np.bool_).reshape(-1, chart.ground.cells.size)
+    goals = np.asarray(goals, np.bool_).reshape(-1, chart.cells.size)
     weights, discount = check_objectives(np.zeros((len(goals), 0)), discount)
-    reward = pay(chart.things.events, weights)
-    goal = (chart.ground.facing >= 0) & goals[:, chart.ground.facing]
+    reward = pay(chart.things[:, EVENTS], weights)
+    facing = chart.poses[:, FACING]
+    goal = (facing >= 0) & goals[:, facing]
     return Plan(chart, reward, goal, discount, sweep(chart, reward, goal, discount))
 
 
@@ -114,35 +116,11 @@ def start_values(
         discount: γ, above 0 and at most 1.
 
     Raises:
-        PlannerError: as in `survey` and `plan`, or an agent stands inside a wall.
+        PlannerError: as in `survey` and `plan`.
     """
     weights, discount = check_objectives(weights, discount)
     values = np.empty((len(pose), len(weights)))
-    grid, marks = np.ascontiguousarray(grid, np.uint8), np.ascontiguousarray(marks, np.uint8)
-    pose, inventory = (
-        np.ascontiguousarray(pose, np.int32),
-        np.ascontiguousarray(inventory, np.int32),
-    )
-    b = value_levels(grid, marks, pose, inventory, rules, weights, discount, values)
-    if b >= 0:  # once more, for the message
-        start = int(pose[b, X]), int(pose[b, Y])
-        plan(survey(grid[b], marks[b], rules, inventory[b], start), weights, discount)
+    for b, (x, y, way) in enumerate(pose):
+        chart = survey(grid[b], marks[b], rules, inventory[b], (x, y))
+        values[b] = plan(chart, weights, discount).values[:, 0, locate(chart, x, y, way)]
     return values
-
-
-@kernel
-def value_levels(grid, marks, pose, inventory, rules, weights, discount, values):
-    """Write the values [B, n] at the start of B levels; return the first one refused, or −1."""
-    for b in range(len(pose)):
-        things, refused = count(rules, grid[b], marks[b])
-        if refused >= 0 or things > MAX_OBJECTS:
-            return b
-        x, y = pose[b, X], pose[b, Y]
-        chart = draw(grid[b], marks[b], rules, inventory[b], x, y)
-        cell = chart.ground.cells[x, y]
-        if cell < 0 or np.any(pay(chart.ground.echo, weights) != 0.0):
-            return b
-        goal = np.zeros((len(weights), len(chart.ground.front)), np.bool_)
-        start = sweep(chart, pay(chart.things.events, weights), goal, discount)[:, 0]
-        values[b] = start[:, 4 * cell + pose[b, DIR]]
-    return -1

@@ -4,10 +4,7 @@ A *thing* is a cell whose touch changes the level: it emits events, gives or use
 or closes the way, or ends the episode. Everything else is a wall or free ground.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from mesabench.engine.cache import kernel
 from mesabench.engine.codes import EMPTY, NUM_FLAGS, ON_TOUCH
@@ -17,16 +14,14 @@ from mesabench.engine.world import COLOUR, OBJECT, STATE
 BLOCKED, FREE, THING, REFUSED = range(4)
 
 
-class Things(NamedTuple):
-    """The O things of a level."""
-
-    cell: NDArray[np.int32]  # [O] the thing's cell as x * H + y
-    events: NDArray[np.uint32]  # [O] mask of the events that the touch emits
-    needs: NDArray[np.int32]  # [O] item that the touch uses up, −1 for none
-    gives: NDArray[np.int32]  # [O] item that the touch yields, −1 for none
-    passable: NDArray[np.bool_]  # [O] the agent moves into the cell that it touches
-    clears: NDArray[np.bool_]  # [O] the cell can be walked through afterwards
-    ends: NDArray[np.bool_]  # [O] the touch ends the episode
+# Columns of a table of things, int64 [O, 7].
+CELL = 0  # x * H + y
+EVENTS = 1  # mask of the events that the touch emits
+NEEDS = 2  # item that the touch uses up, −1 for none
+GIVES = 3  # item that the touch yields, −1 for none
+PASSABLE = 4  # 1: the agent moves into the cell that it touches
+CLEARS = 5  # 1: the cell can be walked through afterwards
+ENDS = 6  # 1: the touch ends the episode
 
 
 @kernel
@@ -131,17 +126,8 @@ def count(rules, grid, marks):
 
 @kernel
 def list_things(rules, grid, marks):
-    """Return the `Things` of a level."""
-    total = count(rules, grid, marks)[0]
-    things = Things(
-        np.empty(total, np.int32),
-        np.empty(total, np.uint32),
-        np.empty(total, np.int32),
-        np.empty(total, np.int32),
-        np.empty(total, np.bool_),
-        np.empty(total, np.bool_),
-        np.empty(total, np.bool_),
-    )
+    """Return the table of things of a level, int64 [O, 7]."""
+    things = np.empty((count(rules, grid, marks)[0], 7), np.int64)
     o = 0
     width, height = marks.shape
     for x in range(width):
@@ -149,13 +135,14 @@ def list_things(rules, grid, marks):
             thing, colour, state = grid[x, y]
             if classify(rules, thing, colour, state, marks[x, y]) != THING:
                 continue
-            things.cell[o] = x * height + y
-            things.events[o] = emitted(rules, thing, colour, marks[x, y])
-            things.needs[o] = rules.needs[thing, colour]
-            things.gives[o] = rules.gives[thing, colour]
-            things.passable[o] = rules.passable[thing, colour]
-            things.ends[o] = rules.ends[ON_TOUCH, thing, colour]
-            # What a touch that ends the episode leaves behind is of no account.
-            things.clears[o] = not things.ends[o] and remainder(rules, thing, colour) == FREE
+            ends = rules.ends[ON_TOUCH, thing, colour]
+            things[o, CELL] = x * height + y
+            things[o, EVENTS] = emitted(rules, thing, colour, marks[x, y])
+            things[o, NEEDS] = rules.needs[thing, colour]
+            things[o, GIVES] = rules.gives[thing, colour]
+            things[o, PASSABLE] = rules.passable[thing, colour]
+            things[o, ENDS] = ends
+            # What is left when the episode is over is of no account.
+            things[o, CLEARS] = not ends and remainder(rules, thing, colour) == FREE
             o += 1
     return things

@@ -14,8 +14,9 @@ import numpy as np
 
 from mesabench.engine.cache import kernel
 from mesabench.engine.codes import FORWARD, LEFT, RIGHT
-from mesabench.planner.chart import ENDS, WALK
-from mesabench.planner.ground import turned
+from mesabench.planner.chart import OVER, WALK
+from mesabench.planner.ground import AHEAD, BEHIND, ECHO, FRONT, turned
+from mesabench.planner.things import PASSABLE
 from mesabench.planner.walk import advance
 
 
@@ -34,12 +35,28 @@ def pay(masks, weights):
 @kernel
 def list_exits(chart):
     """Return the poses in front of things, those things, and the poses after touching them."""
-    exits = np.nonzero(chart.ground.front >= 0)[0]
-    things, landings = chart.ground.front[exits], exits.copy()
-    for i in range(len(exits)):
-        if chart.things.passable[things[i]]:
-            landings[i] = chart.ground.ahead[exits[i]]
-    return exits, things, landings
+    exits, total = np.empty((3, 4 * len(chart.things)), np.int64), 0
+    for pose in range(len(chart.poses)):
+        thing = chart.poses[pose, FRONT]
+        if thing >= 0:
+            exits[0, total], exits[1, total] = pose, thing
+            moves = chart.things[thing, PASSABLE]
+            exits[2, total] = chart.poses[pose, AHEAD] if moves else pose
+            total += 1
+    return exits[0, :total], exits[1, :total], exits[2, :total]
+
+
+@kernel
+def list_goals(goal):
+    """Return the goal poses of every objective k: entries first[k] up to first[k + 1] of a list."""
+    first, goals, total = np.zeros(len(goal) + 1, np.int64), np.empty(goal.size, np.int64), 0
+    for k in range(len(goal)):
+        for pose in range(goal.shape[1]):
+            if goal[k, pose]:
+                goals[total] = pose
+                total += 1
+        first[k + 1] = total
+    return first, goals
 
 
 @kernel
@@ -49,8 +66,7 @@ def sweep(chart, reward, goal, discount):
     outcome = chart.outcome
     values = np.zeros((objectives, len(outcome), poses))
     exits, things, landings = list_exits(chart)
-    rows, goals = np.nonzero(goal)
-    first = np.searchsorted(rows, np.arange(objectives + 1))
+    first, goals = list_goals(goal)
     came_from, seeds = np.empty(poses, np.uint32), np.empty(poses, np.uint32)
     queue = np.empty(poses, np.uint32)
     for s in range(len(outcome) - 1, -1, -1):
@@ -58,15 +74,15 @@ def sweep(chart, reward, goal, discount):
         for k in range(objectives):
             value = values[k, s]
             count = 0
-            for pose in goals[first[k] : first[k + 1]]:
-                value[pose] = 1.0
-                count = insert(seeds, count, value, pose)
+            for i in range(first[k], first[k + 1]):
+                value[goals[i]] = 1.0
+                count = insert(seeds, count, value, goals[i])
             for i in range(len(exits)):
                 pose, after = exits[i], outcome[s, things[i]]
-                if after < ENDS or goal[k, pose]:
+                if after < OVER or goal[k, pose]:
                     continue
                 worth = reward[k, things[i]]
-                if after != ENDS:
+                if after != OVER:
                     worth += discount * values[k, after, landings[i]]
                 if worth > 0.0:
                     value[pose] = worth
@@ -83,14 +99,14 @@ def open_ways(chart, s, came_from):
     """
     for pose in range(len(came_from)):
         came_from[pose] = pose
-        back = chart.ground.behind[pose]
+        back = chart.poses[pose, BEHIND]
         if back < 0:
             continue
-        thing = chart.ground.front[back]
+        thing = chart.poses[back, FRONT]
         if thing >= 0:
             free = chart.outcome[s, thing] == WALK
         else:
-            ends = chart.ground.echo[back] != 0 and chart.spent[s]
+            ends = chart.poses[back, ECHO] != 0 and chart.spent[s]
             free = not ends
         if free:
             came_from[pose] = back
@@ -147,8 +163,8 @@ def read_q(plan, touched, poses):
     for t in range(len(poses)):
         s, pose = touched[t], poses[t]
         after, landing, _, ended = advance(chart, s, pose, FORWARD)
-        thing = chart.ground.front[pose]
-        pays = thing >= 0 and chart.outcome[s, thing] >= ENDS
+        thing = chart.poses[pose, FRONT]
+        pays = thing >= 0 and chart.outcome[s, thing] >= OVER
         left, right = turned(pose, 3), turned(pose, 1)
         for k in range(len(values)):
             q[t, k, LEFT] = discount * values[k, s, left]

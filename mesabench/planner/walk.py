@@ -6,8 +6,9 @@ from numpy.typing import ArrayLike, NDArray
 from mesabench.engine.cache import kernel
 from mesabench.engine.codes import FORWARD, LEFT, RIGHT
 from mesabench.errors import PlannerError
-from mesabench.planner.chart import BUMP, ENDS, WALK, Chart
-from mesabench.planner.ground import turned
+from mesabench.planner.chart import BUMP, OVER, WALK, Chart
+from mesabench.planner.ground import AHEAD, ECHO, FRONT, turned
+from mesabench.planner.things import EVENTS, PASSABLE
 
 
 def locate(chart: Chart, x: int, y: int, way: int) -> int:
@@ -16,22 +17,22 @@ def locate(chart: Chart, x: int, y: int, way: int) -> int:
     Raises:
         PlannerError: nobody can stand there.
     """
-    width, height = chart.ground.cells.shape
-    if not (0 <= x < width and 0 <= y < height) or chart.ground.cells[x, y] < 0:
+    width, height = chart.cells.shape
+    if not (0 <= x < width and 0 <= y < height) or chart.cells[x, y] < 0:
         raise PlannerError(f"no pose at {(int(x), int(y))}: the cell can never be entered")
-    return 4 * int(chart.ground.cells[x, y]) + int(way)
+    return 4 * int(chart.cells[x, y]) + int(way)
 
 
 @kernel
 def step_pose(chart, s, pose):
     """Return the pose after a step forward in set `s`, whatever else the step does."""
-    thing = chart.ground.front[pose]
+    thing = chart.poses[pose, FRONT]
     if thing < 0:
-        return chart.ground.ahead[pose]
+        return chart.poses[pose, AHEAD]
     outcome = chart.outcome[s, thing]
-    if outcome == BUMP or (outcome != WALK and not chart.things.passable[thing]):
-        return np.int32(pose)
-    return chart.ground.ahead[pose]
+    if outcome == BUMP or (outcome != WALK and not chart.things[thing, PASSABLE]):
+        return pose
+    return chart.poses[pose, AHEAD]
 
 
 @kernel
@@ -54,16 +55,16 @@ def advance(chart, s, pose, action):
         return s, turned(pose, 1), 0, False
     if action != FORWARD:
         return s, pose, 0, False
-    after = np.int64(step_pose(chart, s, pose))
-    thing = chart.ground.front[pose]
+    after = step_pose(chart, s, pose)
+    thing = chart.poses[pose, FRONT]
     if thing < 0:
-        echo = np.int64(chart.ground.echo[pose])
+        echo = chart.poses[pose, ECHO]
         return s, after, echo, echo != 0 and chart.spent[s]
     outcome = np.int64(chart.outcome[s, thing])
-    if outcome < ENDS:
+    if outcome < OVER:
         return s, after, 0, False
-    events = np.int64(chart.things.events[thing])
-    if outcome == ENDS:
+    events = chart.things[thing, EVENTS]
+    if outcome == OVER:
         return s, after, events, True
     return outcome, after, events, False
 
