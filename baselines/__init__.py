@@ -1,0 +1,1 @@
+"""Baselines: agents that anybody can train again with one command."""

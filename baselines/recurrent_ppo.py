@@ -37,18 +37,15 @@ class FlatRecurrentPPO(RecurrentPPO):
         policy = cast(RecurrentActorCriticPolicy, self.policy)
         if not covers(policy):
             return
+        lstm = policy.lstm_actor
+        hidden_state_shape = (self.n_steps, lstm.num_layers, self.n_envs, lstm.hidden_size)
         is_dict = isinstance(self.observation_space, spaces.Dict)
         buffer_class = FlatDictRolloutBuffer if is_dict else FlatRolloutBuffer
         self.rollout_buffer = buffer_class(
             self.n_steps,
             self.observation_space,
             self.action_space,
-            (
-                self.n_steps,
-                policy.lstm_actor.num_layers,
-                self.n_envs,
-                policy.lstm_actor.hidden_size,
-            ),
+            hidden_state_shape,
             self.device,
             gamma=self.gamma,
             gae_lambda=self.gae_lambda,

@@ -1,0 +1,1 @@
+"""Environments: one file each, registered by its line in `pyproject.toml`."""

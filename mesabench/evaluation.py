@@ -4,8 +4,7 @@ import json
 import os
 import platform
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -168,7 +167,7 @@ def evaluate(
     task = get_task(task) if isinstance(task, str) else task
     played = {s: rollout(agent, task, s, levels, threads=threads, **knobs) for s in task.splits}
     results = {s: summarise(r, seed) for s, r in played.items()}
-    posterior = infer_objective(cut(played["test"], judged), seed=seed, threads=threads)
+    posterior = infer_objective(cut(played["test"], judged), seed=seed)
     heldout = results["heldout"].returns[task.base.name].normalised
     assert heldout is not None
     return Evaluation(
@@ -183,7 +182,7 @@ def evaluate(
     )
 
 
-def infer_objective(played: Rollout, *, seed: int = 0, threads: int = 1) -> Posterior:
+def infer_objective(played: Rollout, *, seed: int = 0) -> Posterior:
     """Infer from a rollout on test levels which objective its agent pursued."""
     candidates = mix_candidates(played.task, optimal_returns(played).mean(0))
     evidence = Judge(played, candidates, list_goals(played)).watch()
@@ -237,8 +236,6 @@ def score(
 
 def cut(played: Rollout, levels: int) -> Rollout:
     """Return a rollout's first levels."""
-    from dataclasses import replace
-
     longest = int(played.lengths[:levels].max())
     return replace(
         played,
@@ -279,5 +276,6 @@ def write_atomically(path: Path, text: str) -> Path:
         "w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8"
     ) as file:
         file.write(text)
+    os.chmod(file.name, 0o644)
     os.replace(file.name, path)
     return path

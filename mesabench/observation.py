@@ -28,6 +28,11 @@ def observation_spaces(task: Task) -> dict[str, spaces.Space]:
     return found
 
 
+def observation_space(task: Task) -> spaces.Dict:
+    """Return `observation_spaces` as one space."""
+    return spaces.Dict(observation_spaces(task))
+
+
 def observe_batch(engine: Engine) -> Observation:
     """Return copies of what the first agent of each world sees, batch axis first."""
     world = engine.world

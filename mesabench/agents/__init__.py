@@ -1,0 +1,1 @@
+"""Agents: planned, random, from ONNX files and from Stable-Baselines3."""

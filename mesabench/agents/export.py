@@ -59,7 +59,9 @@ def export_sb3(
 
     if action not in ACTIONS:
         raise AgentError(unknown("action", action, ACTIONS))
-    policy = copy.deepcopy(model.policy).to("cpu")
+    # The last action distribution may hold tensors of a training graph, which cannot be copied.
+    spent = getattr(model.policy, "action_dist", None)
+    policy = copy.deepcopy(model.policy, {id(spent): spent}).to("cpu")
     policy.set_training_mode(False)
     step = one_step(policy)
     path = Path(path)

@@ -12,7 +12,11 @@ from stable_baselines3.common.preprocessing import is_image_space, is_image_spac
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mesabench.engine.codes import VIEW
 from mesabench.errors import AgentError
+
+CODES = (VIEW, VIEW, 3)  # an image of MiniGrid's codes
+CODES_ROW = (VIEW * VIEW * 3,)  # the same as `mesabench.sb3_env` lays it out
 
 
 class OneStep(nn.Module):
@@ -54,10 +58,12 @@ class OneStep(nn.Module):
         if not isinstance(expected, spaces.Dict):
             (part,) = parts.values()
             return part.permute(0, 3, 1, 2) if transposed(expected) else part
-        return {
-            key: part.permute(0, 3, 1, 2) if transposed(expected[key]) else part
-            for key, part in parts.items()
-        }
+        return {key: self._as_trained(part, expected[key]) for key, part in parts.items()}
+
+    def _as_trained(self, part: Tensor, expected: spaces.Space) -> Tensor:
+        if expected.shape == CODES_ROW and part.dim() == 4:
+            return part.flatten(1)
+        return part.permute(0, 3, 1, 2) if transposed(expected) else part
 
     def heads(self, pi: Tensor, vf: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits and value from the last hidden layers."""
@@ -156,19 +162,21 @@ def environment_space(space: spaces.Space) -> spaces.Dict:
     """Return a model's observation space as its environment has it.
 
     A bare Box becomes the key ``image``; images that Stable-Baselines3 transposed to channels
-    first get their channels back at the end.
+    first get their channels back at the end; a view laid out as one row becomes a view again.
     """
     parts = space.spaces if isinstance(space, spaces.Dict) else {"image": space}
-    return spaces.Dict(
-        {
-            key: spaces.Box(
-                part.low.transpose(1, 2, 0), part.high.transpose(1, 2, 0), dtype=part.dtype.type
-            )
-            if isinstance(part, spaces.Box) and transposed(part)
-            else part
-            for key, part in parts.items()
-        }
-    )
+    return spaces.Dict({key: _environment_part(key, part) for key, part in parts.items()})
+
+
+def _environment_part(key: str, part: spaces.Space) -> spaces.Space:
+    if not isinstance(part, spaces.Box):
+        return part
+    low, high = part.low, part.high
+    if key == "image" and part.shape == CODES_ROW:
+        low, high = low.reshape(CODES), high.reshape(CODES)
+    elif transposed(part):
+        low, high = low.transpose(1, 2, 0), high.transpose(1, 2, 0)
+    return spaces.Box(low, high, dtype=part.dtype.type)
 
 
 def transposed(space: spaces.Space) -> bool:

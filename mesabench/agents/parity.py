@@ -78,7 +78,8 @@ def compare(output: Output, answer: Answer) -> str:
 
 def ask(policy: Any, obs: dict[str, NDArray], state: Any, start: NDArray[np.bool_]) -> Answer:
     """Return what `policy` itself says, by the code that it uses in training."""
-    mine = obs if hasattr(policy.observation_space, "spaces") else obs["image"]
+    trained = policy.observation_space
+    mine = fit(obs, trained) if hasattr(trained, "spaces") else obs["image"]
     tensors, _ = policy.obs_to_tensor(mine)
     if hasattr(policy, "lstm_actor"):
         return _ask_recurrent(policy, tensors, state, torch.as_tensor(start, dtype=torch.float32))
@@ -89,6 +90,14 @@ def ask(policy: Any, obs: dict[str, NDArray], state: Any, start: NDArray[np.bool
     actions, value, _ = policy.forward(tensors, deterministic=True)
     logits = policy.get_distribution(tensors).distribution.logits
     return Answer(actions, logits, value.flatten(), None)
+
+
+def fit(obs: dict[str, NDArray], trained: Any) -> dict[str, NDArray]:
+    """Return the parts of a batch that a Dict space has, an image laid out as the space has it."""
+    parts = {key: np.asarray(obs[key]) for key in trained.spaces}
+    if "image" in parts and len(trained["image"].shape) == 1:
+        parts["image"] = parts["image"].reshape(len(parts["image"]), -1)
+    return parts
 
 
 def _ask_recurrent(policy: Any, tensors: Any, state: Any, start: Tensor) -> Answer:

@@ -47,9 +47,10 @@ class Sb3Agent:
         for key in keys:
             if key not in obs:
                 raise AgentError(f"the model reads {key!r}, which it was not given")
-        seen = {key: np.asarray(obs[key]) for key in keys}
+        from mesabench.agents.parity import fit
+
         actions, state = self._model.predict(
-            seen if isinstance(space, spaces.Dict) else seen["image"],
+            fit(dict(obs), space) if isinstance(space, spaces.Dict) else np.asarray(obs["image"]),
             state,
             np.asarray(episode_start, bool),
             deterministic=self._deterministic,

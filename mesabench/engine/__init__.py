@@ -1,0 +1,1 @@
+"""The engine: one rule-book of compiled kernels, played in batches."""

@@ -8,12 +8,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mesabench.engine.episode import PER_MILLION, RESTART, Course, course_type, draw_level
+from mesabench.engine.ascii import Layout, read_level, write_level
+from mesabench.engine.codes import GREY, WALL
+from mesabench.engine.episode import (
+    PER_MILLION,
+    RESTART,
+    Course,
+    begin,
+    course_type,
+    draw_level,
+    look,
+)
 from mesabench.engine.world import World, allocate
 from mesabench.errors import LevelError
 from mesabench.task import BLOCK, Split, Task
 
 MAX_LEVELS = BLOCK - 1  # levels of a split: the generator draws below 2³²
+CUSTOM = MAX_LEVELS  # number of a level that was loaded, which no split has
 
 
 class Engine:
@@ -64,6 +75,7 @@ class Engine:
         self.world: World = allocate(
             batch, side, side, items=max(1, len(task.items)), events=len(task.events)
         )
+        self._unbuilt = self.world.unbuilt
         self.course = self._course(alpha, num_levels, autoreset)
         self.num_levels = num_levels or MAX_LEVELS
         self._actions = np.zeros((batch, 1), np.int64)
@@ -119,19 +131,57 @@ class Engine:
             self._advance()
         for b in np.flatnonzero(due) if len(kept) else ():
             self._advance((int(b), int(b) + 1))
-        self.world.events[due] = 0
-        self.world.terminated[due] = False
-        self.world.truncated[due] = False
+        self._forget_step(due)
         self._check_built()
+
+    def load(self, b: int, text: str) -> None:
+        """Begin in world `b` the level that `text` draws (see `mesabench.engine.ascii`).
+
+        A level smaller than the world has walls on its right and below. When it ends and worlds
+        reset themselves, the world goes on with its own sequence of levels.
+
+        Raises:
+            LevelError: the text draws no level, or one that does not fit the world.
+        """
+        layout, world = read_level(text, self.task.flags), self.world
+        width, height = layout.marks.shape
+        room, agents = world.marks.shape[1:], world.pose.shape[1]
+        if width > room[0] or height > room[1]:
+            raise LevelError(
+                f"the level has {width} × {height} cells, the world {room[0]} × {room[1]}: "
+                "make the environment with a larger size"
+            )
+        if len(layout.pose) != agents:
+            raise LevelError(f"{self.task.id} has {agents} agents, the level {len(layout.pose)}")
+        self.course.index[b] = CUSTOM
+        begin(world, self.course, b)
+        world.grid[b] = WALL, GREY, 0
+        world.grid[b, :width, :height] = layout.grid
+        world.inside[b, :width, :height] = layout.inside
+        world.marks[b, :width, :height] = layout.marks
+        world.pose[b] = layout.pose
+        look(world, self.course, b, self.rules)
+        self._forget_step(b)
+
+    def draw(self, b: int = 0) -> str:
+        """Return world `b` as it is now as the text that `load` reads."""
+        world = self.world
+        layout = Layout(world.grid[b], world.inside[b], world.marks[b], world.pose[b])
+        return write_level(layout, self.task.flags)
 
     def step(self, actions: ArrayLike) -> None:
         """Play one action in every world.
 
         Args:
             actions: int [B] (or [B, A]) in [0, task.actions); not checked here.
+
+        Raises:
+            LevelError: the next level of a world cannot be built.
         """
         self._actions[:] = np.asarray(actions).reshape(self.batch, -1)
         self._advance()
+        if self._unbuilt.any():
+            self._check_built()
 
     def _advance(self, only: tuple[int, int] | None = None) -> None:
         arguments = (self.world, self.course, self._actions, self.rules, self.knobs)
@@ -163,9 +213,14 @@ class Engine:
             )
         self.course.index[due] = levels[due]
 
+    def _forget_step(self, worlds: int | NDArray[np.bool_]) -> None:
+        self.world.events[worlds] = 0
+        self.world.terminated[worlds] = False
+        self.world.truncated[worlds] = False
+
     def _check_built(self) -> None:
-        if self.world.unbuilt.any():
-            b = int(np.flatnonzero(self.world.unbuilt)[0])
+        if self._unbuilt.any():
+            b = int(np.flatnonzero(self._unbuilt)[0])
             raise LevelError(
                 f"{self.task.id}/{self.split} level {self.course.index[b]} cannot be built: "
                 f"no room for all things of {self.level}; choose a larger size or fewer things"
@@ -174,7 +229,8 @@ class Engine:
     def level_name(self, b: int, *, last: bool = False) -> str:
         """Return the id of the level in world `b` (or of the one that ended last there)."""
         index = (self.course.last_index if last else self.course.index)[b]
-        return f"{self.task.id}/{self.split}/{index}"
+        name = "custom" if index == CUSTOM else index
+        return f"{self.task.id}/{self.split}/{name}"
 
 
 def stream_key(*parts: str | int) -> int:

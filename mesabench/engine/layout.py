@@ -199,7 +199,7 @@ def measure_walks(world, b, a, barrier):
                 after = 4 * cell + ((way + 3) & 3)
             elif move == 2:
                 after = 4 * ahead + way
-                if thing == WALL or thing == barrier:
+                if thing in (WALL, barrier):
                     continue
             if depth[after] < 0:
                 depth[after] = depth[pose] + 1

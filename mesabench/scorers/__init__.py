@@ -1,0 +1,1 @@
+"""Scorers: from what an agent did to which objective it pursues."""

@@ -1,0 +1,85 @@
+"""Checkpoints: weights and optimiser, written whole or not at all, and read without unpickling."""
+
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch as th
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+KEPT = 3  # the newest ones; the last might be damaged
+DIGEST = 32  # bytes of SHA-256 before the payload
+
+
+def save_checkpoint(model: OnPolicyAlgorithm, folder: Path, fingerprint: str) -> Path:
+    """Write the model's state as the newest checkpoint of a run; return its path.
+
+    Args:
+        model: the model.
+        folder: the run's folder of checkpoints.
+        fingerprint: of the settings; a run with others does not resume from this file.
+    """
+    payload = io.BytesIO()
+    th.save(
+        {
+            "policy": model.policy.state_dict(),
+            "optimizer": model.policy.optimizer.state_dict(),
+            "steps": model.num_timesteps,
+            "updates": model._n_updates,
+            "fingerprint": fingerprint,
+        },
+        payload,
+    )
+    data = payload.getvalue()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{model.num_timesteps:012d}.pt"
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
+        file.write(hashlib.sha256(data).digest() + data)
+    os.replace(file.name, path)
+    for old in sorted(folder.glob("*.pt"))[:-KEPT]:
+        old.unlink()
+    return path
+
+
+def load_checkpoint(
+    model: OnPolicyAlgorithm, folder: Path, fingerprint: str, say: Callable[[str], None]
+) -> int:
+    """Put the newest sound checkpoint of a run into the model; return its steps, 0 if none.
+
+    Args:
+        model: the model, built from the run's own settings.
+        folder: the run's folder of checkpoints.
+        fingerprint: of the settings.
+        say: told of every checkpoint that is damaged or belongs to other settings.
+    """
+    for path in sorted(folder.glob("*.pt"), reverse=True):
+        try:
+            state = read_checkpoint(path)
+            if state["fingerprint"] != fingerprint:
+                say(f"{path.name} was trained with other settings and is left aside")
+                continue
+            model.policy.load_state_dict(state["policy"])
+            model.policy.optimizer.load_state_dict(state["optimizer"])
+        except (ValueError, KeyError, RuntimeError, OSError) as error:
+            say(f"checkpoint {path.name} is damaged ({error}); trying the one before")
+            continue
+        model.num_timesteps = int(state["steps"])
+        model._n_updates = int(state["updates"])
+        return model.num_timesteps
+    return 0
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read one checkpoint; nothing in it is executed.
+
+    Raises:
+        ValueError: the file is not what was written.
+    """
+    data = path.read_bytes()
+    if hashlib.sha256(data[DIGEST:]).digest() != data[:DIGEST]:
+        raise ValueError("its checksum is wrong")
+    return th.load(io.BytesIO(data[DIGEST:]), weights_only=True)

@@ -1,0 +1,70 @@
+"""The commands `mesabench train` and `mesabench run`.
+
+What they need is imported when they are called, so that `mesabench --help` is there at once.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from mesabench.baselines.config import QUICK_STEPS, TrainConfig
+from rich.console import Console
+
+from mesabench.registry import get_task
+
+QUICK_LEVELS = 256
+
+
+def train(
+    env: Annotated[str, tyro.conf.Positional],
+    /,
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(),  # noqa: B008
+    out: Path | None = None,
+) -> None:
+    """Train a RecurrentPPO agent on a task; the same command resumes a run that was stopped.
+
+    Args:
+        env: id of the task.
+        config: settings of the training.
+        out: folder of the run; runs/<task>/recurrent-ppo-seed<seed> where it is not given.
+    """
+    from mesabench.baselines.train import default_folder
+    from mesabench.baselines.train import train as train_agent
+
+    console, task = Console(), get_task(env)
+    agent = train_agent(task, config, out or default_folder(task, config), console)
+    console.print(f"agent: {agent}")
+
+
+def run(
+    env: Annotated[str, tyro.conf.Positional],
+    /,
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(),  # noqa: B008
+    out: Path | None = None,
+    quick: bool = False,
+    levels: int = 1024,
+) -> None:
+    """Train an agent, export it, evaluate it on all splits and write the page with its verdict.
+
+    Args:
+        env: id of the task.
+        config: settings of the training.
+        out: folder of the run; runs/<task>/recurrent-ppo-seed<seed> where it is not given.
+        quick: a shorter training and fewer levels, about two minutes on two cores in all.
+        levels: levels of each split that are played.
+    """
+    from mesabench.baselines.train import default_folder
+    from mesabench.baselines.train import train as train_agent
+
+    from mesabench.commands import evaluate_file
+
+    console, task = Console(), get_task(env)
+    if quick:
+        config = replace(config, steps=min(config.steps, QUICK_STEPS))
+        levels = min(levels, QUICK_LEVELS)
+    folder = out or default_folder(task, config).with_name(
+        default_folder(task, config).name + ("-quick" if quick else "")
+    )
+    agent = train_agent(task, config, folder, console)
+    evaluate_file(agent, task, folder, levels=levels, seed=config.seed, console=console)

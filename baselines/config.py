@@ -1,0 +1,70 @@
+"""Settings of a training run: a dataclass whose fields are the command line's options."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from mesabench.engine.codes import NUM_COLOURS
+from mesabench.registry import get_task
+
+QUICK_STEPS = 500_000
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of RecurrentPPO on one task; the defaults are those of the published baselines."""
+
+    steps: int = 2_000_000
+    """Environment steps in all."""
+    seed: int = 0
+    """Seed of the network, the levels and the actions."""
+    num_envs: int = 128
+    """Worlds played at once."""
+    rollout: int = 64
+    """Steps in each world between two updates."""
+    epochs: int = 4
+    """Passes over the data of an update."""
+    minibatches: int = 4
+    """Minibatches of a pass."""
+    learning_rate: float = 1e-3
+    """At the start; it falls to a twentieth in a straight line."""
+    entropy: float = 0.01
+    """Weight of the policy's entropy in the loss."""
+    gae_lambda: float = 0.95
+    """Weight of longer returns in the advantage estimate."""
+    lstm: int = 64
+    """Units of the recurrent layer."""
+    hidden: int = 64
+    """Size of the encoder's features."""
+    cell: int = 8
+    """Size of the embedding of a cell."""
+    critic_lstm: bool = False
+    """Give the value function a recurrent layer of its own."""
+    alpha: float = 0.0
+    """Share of test-like levels mixed into training."""
+    num_levels: int | None = None
+    """How many levels are trained on; all of them where None."""
+    palette: int | None = None
+    """Turn of the colours; seed mod 6 where None, so that seeds balance the colours."""
+    checkpoint_every: int = 250_000
+    """Environment steps between two checkpoints."""
+    threads: int = 2
+    """Threads of torch."""
+    device: str = "cpu"
+    """Torch device."""
+
+    def knobs(self, task_id: str) -> dict[str, int]:
+        """Return the level knobs that the run trains with."""
+        if "palette" not in get_task(task_id).train._fields:
+            return {}
+        turn = self.seed % NUM_COLOURS if self.palette is None else self.palette
+        return {"palette": turn}
+
+    def fingerprint(self, task_id: str) -> str:
+        """Return a hash of everything that must not change when a run is resumed."""
+        fixed = {k: v for k, v in asdict(self).items() if k not in RESUMABLE}
+        text = json.dumps([task_id, fixed], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+RESUMABLE = ("steps", "checkpoint_every", "threads", "device")  # may differ in the next session

@@ -1,0 +1,50 @@
+"""The baselines' encoder of MiniGrid observations for Stable-Baselines3."""
+
+import torch as th
+from gymnasium import spaces
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import nn
+
+from mesabench.engine.codes import NUM_COLOURS, NUM_OBJECTS, VIEW
+
+NUM_STATES = 4  # door states, and the directions of other agents
+ITEM_SCALE = 4.0  # inventories are divided by it
+
+
+class GridEncoder(BaseFeaturesExtractor):
+    """Embeds object, colour and state of every cell *separately*, then mixes the cells.
+
+    A joint code for (object, colour) could never tell what a door is from red doors alone, so
+    that a blue one would be a new thing to it and a failure would say nothing about objectives.
+    The embedding is a one-hot code times a matrix shared by all cells: on a CPU that is four
+    times faster than a sum of three table look-ups.
+
+    Args:
+        observation_space: Dict with ``image`` [147] and any of ``direction``, ``inventory``.
+        cell: size of a cell's embedding.
+        hidden: size of the image's features.
+    """
+
+    def __init__(self, observation_space: spaces.Dict, cell: int = 8, hidden: int = 64):
+        others = [n for n in observation_space.spaces if n != "image"]
+        width = sum(spaces.flatdim(observation_space[n]) for n in others)
+        super().__init__(observation_space, hidden + width)
+        self._others = others
+        self.embed = nn.Linear(NUM_OBJECTS + NUM_COLOURS + NUM_STATES, cell, bias=False)
+        self.mix = nn.Sequential(nn.Flatten(), nn.Linear(VIEW * VIEW * cell, hidden), nn.ReLU())
+        counts = th.tensor([NUM_OBJECTS, NUM_COLOURS, NUM_STATES])
+        self.register_buffer("largest", counts - 1, persistent=False)
+        self.register_buffer("offsets", counts.cumsum(0) - counts, persistent=False)
+
+    def forward(self, observations: dict[str, th.Tensor]) -> th.Tensor:
+        """Return features [B, hidden + others] of observations with batch axis first."""
+        image = observations["image"].reshape(-1, VIEW * VIEW, 3).long()
+        # The space allows codes that no level holds; they must not index out of the table.
+        image = th.minimum(image, self.largest) + self.offsets
+        one_hot = image.new_zeros((*image.shape[:2], self.embed.in_features), dtype=th.float32)
+        one_hot.scatter_(2, image, 1.0)
+        features = [self.mix(self.embed(one_hot))]
+        for name in self._others:
+            value = observations[name].flatten(1).float()
+            features.append(value / ITEM_SCALE if name == "inventory" else value)
+        return th.cat(features, 1)

@@ -1,0 +1,76 @@
+"""What a training run shows and keeps while it runs."""
+
+import time
+from pathlib import Path
+
+from mesabench.baselines.checkpoints import save_checkpoint
+from mesabench.baselines.config import TrainConfig
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.utils import safe_mean
+
+QUIET_LINES = 10  # lines that a run prints where there is no terminal
+
+
+class RunProgress(BaseCallback):
+    """Shows a bar with steps per second and return, and writes checkpoints."""
+
+    def __init__(self, config: TrainConfig, checkpoints: Path, fingerprint: str, console: Console):
+        super().__init__()
+        self.config, self.checkpoints, self.fingerprint = config, checkpoints, fingerprint
+        self.console = console
+        self.bar = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[speed]:>8,.0f} steps/s"),
+            TextColumn("return {task.fields[gain]:.2f}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+
+    def _on_training_start(self) -> None:
+        self._began, self._first = time.perf_counter(), self.num_timesteps
+        self._saved = self._told = self.num_timesteps
+        self.bar.start()
+        self._row = self.bar.add_task(
+            "training",
+            total=self.config.steps,
+            completed=self.num_timesteps,
+            speed=0.0,
+            gain=0.0,
+        )
+
+    def _on_rollout_end(self) -> None:
+        seconds = max(time.perf_counter() - self._began, 1e-9)
+        speed = (self.num_timesteps - self._first) / seconds
+        gain = safe_mean([info["r"] for info in self.model.ep_info_buffer or ()])
+        self.logger.record("time/steps_per_second", speed)
+        self.bar.update(self._row, completed=self.num_timesteps, speed=speed, gain=gain)
+        quiet = not self.console.is_terminal
+        if quiet and self.num_timesteps - self._told >= self.config.steps / QUIET_LINES:
+            self._told = self.num_timesteps
+            self.console.print(
+                f"step {self.num_timesteps:>10,}  {speed:,.0f} steps/s  return {gain:.2f}"
+            )
+        if self.num_timesteps - self._saved >= self.config.checkpoint_every:
+            self._saved = self.num_timesteps
+            assert isinstance(self.model, OnPolicyAlgorithm)
+            save_checkpoint(self.model, self.checkpoints, self.fingerprint)
+
+    def _on_training_end(self) -> None:
+        self.bar.stop()
+
+    def _on_step(self) -> bool:
+        return True

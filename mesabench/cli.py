@@ -1,0 +1,48 @@
+"""`mesabench`: the command line. A package adds commands as entry points `mesabench.commands`."""
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any
+
+import tyro
+from rich.console import Console
+
+from mesabench import commands
+from mesabench.errors import MesaBenchError
+
+GROUP = "mesabench.commands"
+
+
+def all_commands() -> dict[str, Callable[..., Any]]:
+    """Return every command by name: the library's own, then those of other packages."""
+    own = {
+        "list": commands.list_,
+        "info": commands.info,
+        "evaluate": commands.evaluate,
+        "export": commands.export,
+        "play": commands.play,
+        "render": commands.render,
+        "bench": commands.bench,
+    }
+    return own | {entry.name: entry.load() for entry in sorted(entry_points(group=GROUP))}
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command that the arguments name."""
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            all_commands(),
+            prog="mesabench",
+            description="Which objective did this trained agent learn?",
+            args=args,
+        )
+    except MesaBenchError as error:
+        Console(stderr=True).print(f"[red]error:[/red] {error}", soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""The library's own commands: what `mesabench list`, `info`, `evaluate`, ... do.
+
+Every public function here is a command; its signature and docstring are its help. Heavy imports
+happen when a command is called.
+"""
+
+import inspect
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from mesabench.errors import AgentError, LevelError
+from mesabench.registry import get_task, task_ids
+
+if TYPE_CHECKING:
+    from mesabench.evaluation import Evaluation
+    from mesabench.task import Task
+
+Positional = tyro.conf.Positional
+
+
+def list_() -> None:
+    """List the registered tasks: base objective, proxies, splits."""
+    table = Table("task", "base objective", "proxies", "splits")
+    for name in task_ids():
+        task = get_task(name)
+        proxies = ", ".join(o.name for o in task.proxies)
+        table.add_row(name, task.base.name, proxies, ", ".join(task.splits))
+    Console().print(table)
+
+
+def info(env: Annotated[str, Positional], /) -> None:
+    """Say what a task asks, its objectives, splits, level knobs and source.
+
+    Args:
+        env: id of the task.
+    """
+    task, console = get_task(env), Console()
+    module = inspect.getmodule(task.advance.py_func if hasattr(task.advance, "py_func") else None)
+    console.print(f"[bold]{task.id}[/bold]  {task.about}\n")
+    if module is not None and module.__doc__:
+        console.print(module.__doc__.strip() + "\n", markup=False, highlight=False)
+    table = Table("split", "role", "about", "level knobs")
+    for name, split in task.splits.items():
+        knobs = " ".join(f"{k}={v}" for k, v in split.level._asdict().items())
+        table.add_row(name, split.role, split.about, knobs)
+    console.print(table)
+    console.print(f"discount {task.discount}, horizon {task.horizon} steps, {task.actions} actions")
+    console.print(f"source: {task.source}\n\n{task.bibtex}", markup=False, highlight=False)
+
+
+def evaluate(
+    agent: Annotated[Path, Positional],
+    /,
+    env: str | None = None,
+    out: Path | None = None,
+    levels: int = 1024,
+    seed: int = 0,
+    level: tuple[str, ...] = (),
+) -> None:
+    """Evaluate an ONNX agent on all splits of a task; write evaluation.json and report.html.
+
+    Args:
+        agent: the agent's ONNX file.
+        env: id of the task; the one that the file names where it is not given.
+        out: folder for the results; the agent's own where it is not given.
+        levels: levels of each split that are played.
+        seed: of sampled actions and of the bootstraps.
+        level: level knobs to change, as knob=number; those of the file where none is given.
+    """
+    env = env or read_metadata(agent).get("env")
+    if env is None:
+        raise AgentError(f"{agent} does not say which task it is for; add --env ID")
+    task = get_task(env)
+    knobs = parse_knobs(task, level)
+    evaluate_file(
+        agent, task, out or agent.parent, levels=levels, seed=seed, console=Console(), knobs=knobs
+    )
+
+
+def export(
+    model: Annotated[Path, Positional],
+    /,
+    out: Path = Path("agent.onnx"),
+    algorithm: str = "RecurrentPPO",
+    env: str | None = None,
+    action: Literal["greedy", "sample"] = "greedy",
+) -> None:
+    """Write a Stable-Baselines3 model as an ONNX agent. Only for your own files: it unpickles.
+
+    Args:
+        model: the model's zip file.
+        out: the ONNX file.
+        algorithm: class that wrote the model.
+        env: id of the task that it was trained for, kept in the file.
+        action: whether the agent takes the likeliest action or draws one.
+    """
+    from mesabench.agents.export import export_zip
+
+    metadata = {"env": get_task(env).id} if env else {}
+    path = export_zip(model, out, algorithm=algorithm, metadata=metadata, action=action)
+    Console().print(f"agent: {path}")
+
+
+def render(
+    env: Annotated[str, Positional],
+    /,
+    out: Path = Path("pictures"),
+    levels: int = 6,
+    level: tuple[str, ...] = (),
+) -> None:
+    """Draw levels of the train and test splits (PNG) and a planned agent playing them (GIF).
+
+    Args:
+        env: id of the task.
+        out: folder for the pictures.
+        levels: how many levels of each split.
+        level: level knobs to change, as knob=number.
+    """
+    from mesabench.render import render_splits
+
+    task = get_task(env)
+    for path in render_splits(task, out, levels=levels, knobs=parse_knobs(task, level) or {}):
+        Console().print(str(path))
+
+
+def play(
+    env: Annotated[str, Positional],
+    /,
+    split: str = "train",
+    first: int = 0,
+    level: tuple[str, ...] = (),
+) -> None:
+    """Play a task with the keyboard: arrow keys move, backspace begins the level again.
+
+    Args:
+        env: id of the task.
+        split: name of the split.
+        first: seed of the sequence of levels.
+        level: level knobs to change, as knob=number.
+    """
+    import gymnasium as gym
+    from minigrid.manual_control import ManualControl
+
+    task = get_task(env)
+    knobs = parse_knobs(task, level) or {}
+    world = gym.make(
+        f"MesaBench/{task.id}", split=split, render_mode="human", tile_size=64, **knobs
+    )
+    ManualControl(world, seed=first).start()
+
+
+def bench(only: tuple[str, ...] = (), repeats: int = 5, out: Path | None = None) -> None:
+    """Measure speed, each figure beside a peer's in the same run.
+
+    Args:
+        only: names of the measurements; all of them where none is given.
+        repeats: how often each is repeated; medians are shown.
+        out: JSON file for the figures.
+    """
+    from mesabench.bench import measure
+
+    measure(only, repeats, out, Console())
+
+
+def evaluate_file(
+    path: Path,
+    task: "Task",
+    folder: Path,
+    *,
+    levels: int,
+    seed: int,
+    console: Console,
+    knobs: dict[str, int] | None = None,
+) -> "Evaluation":
+    """Evaluate an ONNX file, write JSON and page, print the table and the verdict.
+
+    Args:
+        path: the agent's file.
+        task: the task.
+        folder: where the results go.
+        levels: levels of each split that are played.
+        seed: of sampled actions and of the bootstraps.
+        console: where the table is printed.
+        knobs: level knobs to change; those that the file names where None.
+    """
+    from mesabench.agents.onnx_agent import OnnxAgent
+    from mesabench.evaluation import evaluate as evaluate_agent
+    from mesabench.observation import observation_space
+    from mesabench.report import write_report
+
+    agent = OnnxAgent.load(path, observation_space(task), task.actions, seed=seed)
+    if knobs is None:
+        knobs = said_knobs(task, agent.metadata)
+    with console.status(f"playing {levels} levels of each split"):
+        result = evaluate_agent(agent, task, levels=levels, seed=seed, name=path.name, **knobs)
+        kept = result.save(folder)
+        page = write_report(result, folder)
+    show(result, console)
+    console.print(f"\n{kept}\n{page}")
+    return result
+
+
+def show(result: "Evaluation", console: Console) -> None:
+    """Print the returns by split, and the verdict."""
+    names = list(result.task.objectives)
+    table = Table("split", *names, title=f"{result.task.id}: mean count, and normalised return")
+    for split, found in result.splits.items():
+        cells = []
+        for name in names:
+            gained = found.returns[name]
+            scaled = gained.normalised
+            part = (
+                ""
+                if scaled is None
+                else f"  {scaled.mean:.2f} [{scaled.low:.2f}, {scaled.high:.2f}]"
+            )
+            cells.append(f"{gained.raw.mean:.2f}{part}")
+        table.add_row(split, *cells)
+    console.print(table)
+    shares = result.posterior.probabilities
+    console.print("posterior: " + ", ".join(f"{n} {p:.2f}" for n, p in shares.items()))
+    console.print(f"[bold]{result.sentence}[/bold]")
+    if not result.as_dict()["calibrated"]:
+        console.print("(probabilities are uncalibrated)")
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the properties that an agent's file holds.
+
+    Raises:
+        AgentError: the file cannot be read, or is refused.
+    """
+    from mesabench.agents.vetting import vet
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise AgentError(f"cannot read the agent {str(path)!r}: {error.strerror}") from error
+    return {p.key: p.value for p in vet(data).metadata_props}
+
+
+def said_knobs(task: "Task", metadata: dict[str, str]) -> dict[str, int]:
+    """Return the level knobs that an agent's file names, checked against the task."""
+    if metadata.get("env") != task.id or "knobs" not in metadata:
+        return {}
+    try:
+        knobs = json.loads(metadata["knobs"])
+        chosen = {str(k): int(v) for k, v in knobs.items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise LevelError(f"the agent's file names level knobs that are none: {error}") from error
+    task.level("train", **chosen)
+    return chosen
+
+
+def parse_knobs(task: "Task", level: tuple[str, ...]) -> dict[str, int] | None:
+    """Turn ``("size=11",)`` into knobs of the task; None where there are none."""
+    if not level:
+        return None
+    knobs: dict[str, Any] = {}
+    for part in level:
+        name, _, value = part.partition("=")
+        try:
+            knobs[name] = int(value)
+        except ValueError:
+            raise LevelError(f"a level knob is given as knob=number, not {part!r}") from None
+    task.level("train", **knobs)
+    return knobs
