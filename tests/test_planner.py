@@ -317,7 +317,7 @@ def test_goal_values_equal_value_iteration(level, data, discount):
 def test_states_are_those_of_rule_book_and_engine(level, actions):
     grid, flags, rules, items = arrays(level)
     chart = survey(grid, flags, rules, items, level.start[:2])
-    width, height = flags.shape
+    width, height = grid.shape[:2]
     world = allocate(1, 6, 6, items=ITEMS, events=EVENTS)  # one size, so one compilation
     world.grid[0] = GROUND["#"]
     world.grid[0, :width, :height], world.marks[0, :width, :height] = grid, flags

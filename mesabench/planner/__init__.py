@@ -9,7 +9,7 @@ of it, and `locate`, `advance` and `follow` say which states an agent passes thr
 """
 
 from mesabench.planner.chart import MAX_OBJECTS, Chart, survey
-from mesabench.planner.plan import Plan, plan, plan_goals, start_values
+from mesabench.planner.plans import Plan, plan, plan_goals, start_values
 from mesabench.planner.walk import advance, follow, locate
 
 __all__ = [

@@ -60,7 +60,7 @@ def survey(
     Args:
         grid: uint8 [W, H, 3], MiniGrid's object, colour and state codes.
         marks: uint8 [W, H], the marks for relational events.
-        rules: the task's rule table. With ``base = 0`` no episode ends for want of base events,
+        rules: the task's rule table. With ``base`` 0 no episode ends for want of base events,
             which is right for a map that is known only in part.
         inventory: int32 [K], the items held.
         start: cell (x, y) where the agent stands. Sets that cannot come about from there are left
@@ -98,7 +98,9 @@ def draw(grid, marks, rules, inventory, x, y):
     things = list_things(rules, grid, marks)
     cells, at = number_cells(rules, grid, marks, things)
     poses = link_cells(rules, grid, marks, cells, at)
-    base = 0 if pays_forever(rules, grid, marks, at) else np.int64(rules.base)
+    base = np.int64(rules["base"])  # `rules.base` would be NumPy's own attribute
+    if pays_forever(rules, grid, marks, at):
+        base = 0
     start = -1 if x < 0 else np.int64(cells[x, y])
     sets, number, outcome, spent = chain_sets(poses, things, base, inventory, start)
     return Chart(cells, poses, things, sets, number, outcome, spent)

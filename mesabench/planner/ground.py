@@ -72,7 +72,7 @@ def link_cells(rules, grid, marks, cells, at):
 @kernel
 def turned(pose, quarters):
     """Return the pose after so many quarter turns to the right."""
-    return (pose & ~3) | ((pose + quarters) & 3)
+    return pose - (pose & 3) + ((pose + quarters) & 3)
 
 
 @kernel
@@ -84,6 +84,6 @@ def pays_forever(rules, grid, marks, at):
             thing, colour = grid[x, y, OBJECT], grid[x, y, COLOUR]
             if at[x, y] >= 0 or not rules.touch[thing, colour]:
                 continue
-            if emitted(rules, thing, colour, marks[x, y]) & np.int64(rules.base):
+            if emitted(rules, thing, colour, marks[x, y]) & np.int64(rules["base"]):
                 return True
     return False

@@ -120,7 +120,8 @@ def start_values(
     """
     weights, discount = check_objectives(weights, discount)
     values = np.empty((len(pose), len(weights)))
-    for b, (x, y, way) in enumerate(pose):
+    for b in range(len(pose)):
+        x, y, way = (int(i) for i in pose[b])
         chart = survey(grid[b], marks[b], rules, inventory[b], (x, y))
         values[b] = plan(chart, weights, discount).values[:, 0, locate(chart, x, y, way)]
     return values
