@@ -52,18 +52,12 @@ class OneStep(nn.Module):
         return features if isinstance(features, tuple) else (features, features)
 
     def observation(self, inputs: tuple[Tensor, ...]) -> Tensor | dict[str, Tensor]:
-        """Return the observation as the policy has it: images transposed if it had them so."""
+        """Return the observation as the policy has it, images laid out as it was trained."""
         expected = self.policy.observation_space
         parts = dict(zip(self.space.spaces, inputs, strict=False))
         if not isinstance(expected, spaces.Dict):
-            (part,) = parts.values()
-            return part.permute(0, 3, 1, 2) if transposed(expected) else part
-        return {key: self._as_trained(part, expected[key]) for key, part in parts.items()}
-
-    def _as_trained(self, part: Tensor, expected: spaces.Space) -> Tensor:
-        if expected.shape == CODES_ROW and part.dim() == 4:
-            return part.flatten(1)
-        return part.permute(0, 3, 1, 2) if transposed(expected) else part
+            return as_trained(parts["image"], expected)
+        return {key: as_trained(part, expected[key]) for key, part in parts.items()}
 
     def heads(self, pi: Tensor, vf: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits and value from the last hidden layers."""
@@ -156,6 +150,13 @@ def lstm_step(lstm: nn.LSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, t
         x = torch.sigmoid(o) * torch.tanh(cs[-1])
         hs.append(x)
     return x, (torch.stack(hs, dim=1), torch.stack(cs, dim=1))
+
+
+def as_trained(part: Tensor, space: spaces.Space) -> Tensor:
+    """Return a batch of the environment's images as `space` lays them out; others as they are."""
+    if space.shape == CODES_ROW and part.dim() == 4:
+        return part.flatten(1)
+    return part.permute(0, 3, 1, 2) if transposed(space) else part
 
 
 def environment_space(space: spaces.Space) -> spaces.Dict:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mesabench.agents.session import Session
 from mesabench.agents.signature import EPISODE_START, LOGITS, NEXT, VALUE, Rows, match
-from mesabench.agents.vetting import MAX_BYTES, vet
+from mesabench.agents.vetting import MAX_BYTES, check, vet
 from mesabench.errors import AgentError, NonFiniteLogits, unknown
 
 ACTIONS = ("greedy", "sample")
@@ -66,6 +66,7 @@ class OnnxAgent:
         if self.action not in ACTIONS:
             raise AgentError(unknown("value of the property action:", self.action, ACTIONS))
         self.signature = match(model.graph, observation_space, num_actions)
+        check(model)  # after the contract's own errors, which say more
         self._session = Session(model, threads)
         self._rng = np.random.default_rng(seed)
         for batch in PROBES:

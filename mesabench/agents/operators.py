@@ -5,32 +5,30 @@ functions are made of are listed; everything else is refused, because each furth
 more of the runtime's code that a stranger's file can reach.
 """
 
-OPERATORS = frozenset(
-    """
-    Identity Cast CastLike Constant ConstantOfShape
-    Abs Neg Sign Reciprocal Sqrt Exp Log Erf Ceil Floor Round Clip Sin Cos Tan Asin Acos Atan
-    Sinh Cosh Asinh Acosh Atanh IsNaN IsInf
-    Add Sub Mul Div Mod Pow Min Max Sum Mean PRelu
-    And Or Xor Not Equal Greater GreaterOrEqual Less LessOrEqual Where
-    BitShift BitwiseAnd BitwiseOr BitwiseXor BitwiseNot
-    Relu LeakyRelu ThresholdedRelu Elu Celu Selu Gelu Mish Swish HardSwish Sigmoid HardSigmoid
-    Tanh Softplus Softsign Softmax LogSoftmax Hardmax
-    MatMul Gemm Einsum Conv ConvTranspose LSTM GRU RNN
-    AveragePool MaxPool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool
-    BatchNormalization InstanceNormalization LayerNormalization GroupNormalization
-    RMSNormalization LpNormalization MeanVarianceNormalization LRN Dropout
-    ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceSumSquare
-    ReduceLogSum ReduceLogSumExp ArgMax ArgMin CumSum TopK
-    Shape Size Reshape Flatten Squeeze Unsqueeze Transpose Concat Split Slice Expand Tile Pad
-    Range OneHot EyeLike Trilu NonZero DepthToSpace SpaceToDepth Resize
-    Gather GatherElements GatherND ScatterElements ScatterND
-    """.split()
-)
+_FAMILIES = {
+    "values": "Identity Cast CastLike Constant ConstantOfShape Range OneHot EyeLike Shape Size",
+    "arithmetic": "Add Sub Mul Div Mod Pow Min Max Sum Mean Abs Neg Sign Reciprocal Sqrt Exp Log"
+    " Erf Ceil Floor Round Clip Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh",
+    "logic": "And Or Xor Not Equal Greater GreaterOrEqual Less LessOrEqual Where IsNaN IsInf"
+    " BitShift BitwiseAnd BitwiseOr BitwiseXor BitwiseNot",
+    "activations": "Relu LeakyRelu PRelu ThresholdedRelu Elu Celu Selu Gelu Mish Swish HardSwish"
+    " Sigmoid HardSigmoid Tanh Softplus Softsign Softmax LogSoftmax Hardmax",
+    "layers": "MatMul Gemm Einsum Conv ConvTranspose LSTM GRU RNN AveragePool MaxPool LpPool"
+    " GlobalAveragePool GlobalMaxPool GlobalLpPool Dropout",
+    "normalisation": "BatchNormalization LayerNormalization GroupNormalization"
+    " RMSNormalization LpNormalization MeanVarianceNormalization LRN",
+    "reductions": "ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2"
+    " ReduceSumSquare ReduceLogSum ReduceLogSumExp ArgMax ArgMin CumSum TopK",
+    "rearrangement": "Reshape Flatten Squeeze Unsqueeze Transpose Concat Split Slice Expand Tile"
+    " Pad Trilu NonZero DepthToSpace SpaceToDepth Resize Gather GatherElements GatherND"
+    " ScatterElements ScatterND",
+}
+OPERATORS = frozenset(name for names in _FAMILIES.values() for name in names.split())
 
 # What is refused for a reason of its own, so that the message can give it.
 REASONS = {
-    operator: reason
-    for reason, operators in {
+    name: reason
+    for reason, names in {
         "control flow": "If Loop Scan SequenceMap",
         "random numbers": "RandomNormal RandomNormalLike RandomUniform RandomUniformLike"
         " Bernoulli Multinomial",
@@ -40,5 +38,5 @@ REASONS = {
         "text": "StringConcat StringNormalizer StringSplit RegexFullMatch",
         "a file decoder": "ImageDecoder",
     }.items()
-    for operator in operators.split()
+    for name in names.split()
 }

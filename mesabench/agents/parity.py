@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mesabench.agents.one_step import action_values
 from mesabench.agents.onnx_agent import OnnxAgent, Output
+from mesabench.agents.sb3_agent import as_trained
 from mesabench.errors import AgentError
 
 ROWS, STEPS = 64, 64
@@ -78,9 +79,7 @@ def compare(output: Output, answer: Answer) -> str:
 
 def ask(policy: Any, obs: dict[str, NDArray], state: Any, start: NDArray[np.bool_]) -> Answer:
     """Return what `policy` itself says, by the code that it uses in training."""
-    trained = policy.observation_space
-    mine = fit(obs, trained) if hasattr(trained, "spaces") else obs["image"]
-    tensors, _ = policy.obs_to_tensor(mine)
+    tensors, _ = policy.obs_to_tensor(as_trained(obs, policy.observation_space))
     if hasattr(policy, "lstm_actor"):
         return _ask_recurrent(policy, tensors, state, torch.as_tensor(start, dtype=torch.float32))
     if not hasattr(policy, "action_net"):
@@ -90,14 +89,6 @@ def ask(policy: Any, obs: dict[str, NDArray], state: Any, start: NDArray[np.bool
     actions, value, _ = policy.forward(tensors, deterministic=True)
     logits = policy.get_distribution(tensors).distribution.logits
     return Answer(actions, logits, value.flatten(), None)
-
-
-def fit(obs: dict[str, NDArray], trained: Any) -> dict[str, NDArray]:
-    """Return the parts of a batch that a Dict space has, an image laid out as the space has it."""
-    parts = {key: np.asarray(obs[key]) for key in trained.spaces}
-    if "image" in parts and len(trained["image"].shape) == 1:
-        parts["image"] = parts["image"].reshape(len(parts["image"]), -1)
-    return parts
 
 
 def _ask_recurrent(policy: Any, tensors: Any, state: Any, start: Tensor) -> Answer:

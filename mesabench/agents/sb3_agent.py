@@ -42,17 +42,27 @@ class Sb3Agent:
         Raises:
             AgentError: the model was trained with a key that is not in `obs`.
         """
-        space = self._model.observation_space
-        keys = space.spaces if isinstance(space, spaces.Dict) else ("image",)
-        for key in keys:
-            if key not in obs:
-                raise AgentError(f"the model reads {key!r}, which it was not given")
-        from mesabench.agents.parity import fit
-
         actions, state = self._model.predict(
-            fit(dict(obs), space) if isinstance(space, spaces.Dict) else np.asarray(obs["image"]),
+            as_trained(obs, self._model.observation_space),
             state,
             np.asarray(episode_start, bool),
             deterministic=self._deterministic,
         )
         return np.asarray(actions, np.int64), state
+
+
+def as_trained(
+    obs: Mapping[str, ArrayLike], space: spaces.Space, key: str = "image"
+) -> NDArray | dict[str, NDArray]:
+    """Return the parts of a batch that `space` has, an image in one row if `space` has it so.
+
+    Raises:
+        AgentError: a part is not in `obs`.
+    """
+    if isinstance(space, spaces.Dict):
+        return {k: np.asarray(as_trained(obs, part, k)) for k, part in space.spaces.items()}
+    if key not in obs:
+        raise AgentError(f"the model reads {key!r}, which it was not given")
+    array = np.asarray(obs[key])
+    one_row = space.shape is not None and len(space.shape) == 1
+    return array.reshape(len(array), -1) if one_row else array

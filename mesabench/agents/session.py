@@ -18,7 +18,7 @@ class Session:
     """A graph that is ready to run.
 
     Arguments:
-        model: a model that `vet` returned.
+        model: a model that `vet` returned and `check` accepted.
         threads: CPU threads for one run.
 
     Raises:

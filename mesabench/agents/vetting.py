@@ -21,6 +21,8 @@ MAX_NODES = 10_000
 MAX_ELEMENTS = MAX_BYTES  # of one constant: no more than a file of one-byte numbers could hold
 
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})  # two names of the same one
+MAX_INTEGER = 2**16  # in magnitude, of an attribute: an axis, a size, a stride
+ANY_INTEGER = frozenset({"Constant", "Shape", "Slice"})  # for which 2**63 - 1 means "to the end"
 PLAIN_ATTRIBUTES = frozenset(
     {
         *(AttributeProto.FLOAT, AttributeProto.INT, AttributeProto.STRING, AttributeProto.TENSOR),
@@ -30,7 +32,7 @@ PLAIN_ATTRIBUTES = frozenset(
 
 
 def vet(data: bytes) -> onnx.ModelProto:
-    """Parse an ONNX file's bytes and return the model if it is safe and reproducible to run.
+    """Parse an ONNX file's bytes and return the model if nothing in it is refused.
 
     Raises:
         AgentError: the bytes are too many or no ONNX model, or the model contains something that
@@ -42,24 +44,33 @@ def vet(data: bytes) -> onnx.ModelProto:
     try:
         model.ParseFromString(data)
         model.DiscardUnknownFields()
+        _trim(model.graph)
         refusal = next(refusals(model), None)
     except (DecodeError, UnicodeDecodeError) as error:
         raise AgentError(f"not an ONNX file: {quoted(error)}") from error
     if refusal:
         raise AgentError(f"refused: {refusal}")
+    return model
+
+
+def check(model: onnx.ModelProto) -> None:
+    """Have ONNX's own checker look at a model that `vet` returned.
+
+    Raises:
+        AgentError: the model breaks ONNX's rules, or its types and shapes contradict each other.
+    """
     try:
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(model, full_check=True)
     # The checker raises its own type, and others where a field does not decode.
     except Exception as error:
         raise AgentError(f"not a valid ONNX model: {quoted(error)}") from error
-    if gap := next(_gaps(model), None):
-        raise AgentError(f"refused: {gap}")
-    return model
 
 
 def refusals(model: onnx.ModelProto) -> Iterator[str]:
     """Yield what in `model` is refused and why."""
     graph = model.graph
+    if not graph.output:
+        yield "it holds no graph"
     if model.functions:
         yield "local functions; export with every function inlined"
     if model.training_info:
@@ -71,13 +82,15 @@ def refusals(model: onnx.ModelProto) -> Iterator[str]:
     # Protobuf's usual implementation hands text that does not decode over as bytes.
     if any(isinstance(text, bytes) for text in _texts(model)):
         yield "text that is not UTF-8"
-    if sum(entry.domain in STANDARD_DOMAINS for entry in model.opset_import) != 1:
+    versions = [entry.version for entry in model.opset_import if entry.domain in STANDARD_DOMAINS]
+    if len(versions) != 1:
         yield "not exactly one version of the standard operators"
     for value in (*graph.input, *graph.output, *graph.value_info):
         if value.type.WhichOneof("value") not in ("tensor_type", None):
             yield f"{value.name!r} is not a plain tensor"
     yield from (reason for node in graph.node for reason in _of_node(node))
     yield from _of_tensors(graph.initializer)
+    yield from _crashing(graph, versions[0])
 
 
 def _of_node(node: onnx.NodeProto) -> Iterator[str]:
@@ -96,6 +109,9 @@ def _of_node(node: onnx.NodeProto) -> Iterator[str]:
             known = kind in AttributeProto.AttributeType.values()
             label = AttributeProto.AttributeType.Name(kind) if known else str(kind)
             yield f"{what} with an attribute {attribute.name!r} of kind {label}"
+        integers = (attribute.i, *attribute.ints)
+        if max(map(abs, integers)) > MAX_INTEGER and node.op_type not in ANY_INTEGER:
+            yield f"{what} with {attribute.name!r} beyond {MAX_INTEGER:,}"
         if attribute.HasField("t"):
             yield from _of_tensors([attribute.t])
 
@@ -112,20 +128,44 @@ def _of_tensors(tensors: Iterable[TensorProto]) -> Iterator[str]:
             yield f"{what} has shape {list(tensor.dims)}; at most {MAX_ELEMENTS:,} elements fit"
 
 
-def _gaps(model: onnx.ModelProto) -> Iterator[str]:
-    """Yield where an input that is not optional is left empty, which crashes some kernels.
+def _crashing(graph: onnx.GraphProto, version: int) -> Iterator[str]:
+    """Yield what the checker or the runtime is known to crash on.
 
-    The model must have passed the checker, so that every operator is known.
+    The list is what random graphs found. It is no proof that nothing else does, so a service that
+    runs strangers' agents should still do so in a process of its own.
     """
-    versions = {entry.domain: entry.version for entry in model.opset_import}
-    version = versions.get("", versions.get("ai.onnx", 0))
-    for node in model.graph.node:
+    empty = {tensor.name for tensor in graph.initializer if 0 in tensor.dims}
+    for node in graph.node:
+        what = f"operator {node.op_type!r} (node {node.name!r})"
+        if _lacks_input(node, version):
+            yield f"{what} lacks an input"
+        if node.op_type == "OneHot" and empty.intersection(node.input[1:2]):
+            yield f"{what} has an empty depth"
+        if any(a.name == "batch_dims" and a.i < 0 for a in node.attribute):
+            yield f"{what} has a negative 'batch_dims'"
+
+
+def _lacks_input(node: onnx.NodeProto, version: int) -> bool:
+    """Return whether an input that is not optional is left empty."""
+    try:
         parameters = onnx.defs.get_schema(node.op_type, version).inputs
-        for place, name in enumerate(node.input):
-            # The last parameter of a variadic operator stands for all that follow.
-            option = parameters[min(place, len(parameters) - 1)].option
-            if not name and option != onnx.defs.OpSchema.FormalParameterOption.Optional:
-                yield f"operator {node.op_type!r} (node {node.name!r}): input {place} is empty"
+    except onnx.defs.SchemaError:
+        parameters = []
+    if not parameters:
+        return False  # an unknown operator or too many inputs, as the checker will say
+    # The last parameter of a variadic operator stands for all that follow.
+    options = [parameters[min(n, len(parameters) - 1)].option for n in range(len(node.input))]
+    return any(
+        not name and option != onnx.defs.OpSchema.FormalParameterOption.Optional
+        for name, option in zip(node.input, options, strict=True)
+    )
+
+
+def _trim(graph: onnx.GraphProto) -> None:
+    """Drop empty inputs from the end: they mean what absent ones mean, but crash some kernels."""
+    for node in graph.node:
+        while node.input and not node.input[-1]:
+            node.input.pop()
 
 
 def _texts(message: Message) -> Iterator[str | bytes]:
