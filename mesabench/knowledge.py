@@ -12,6 +12,7 @@ from mesabench.engine.batch import Engine
 from mesabench.engine.cache import kernel
 from mesabench.engine.codes import EMPTY, GREY, WALL
 from mesabench.engine.view import visible
+from mesabench.engine.world import X, Y
 from mesabench.planner import Chart, survey
 
 
@@ -21,6 +22,7 @@ class Knowledge:
     Attributes:
         seen: bool [B, W, H].
         news: bool [B] whether the last `update` showed new cells or things that changed.
+        rules: the rule table to plan with on such a map.
     """
 
     def __init__(self, engine: Engine):
@@ -29,8 +31,8 @@ class Knowledge:
         self.seen[:, [0, -1], :] = True
         self.seen[:, :, [0, -1]] = True
         self.news = np.ones(engine.batch, np.bool_)
-        self._rules = engine.rules.copy()
-        self._rules.base = 0  # an episode does not end because what is left was not seen yet
+        self.rules = engine.rules.copy()
+        self.rules.base = 0  # an episode does not end because what is left was not seen yet
 
     def update(self) -> None:
         """Add what every agent sees now."""
@@ -45,7 +47,9 @@ class Knowledge:
 
     def chart(self, b: int) -> Chart:
         """Chart world `b` as far as it is known."""
-        return survey(*self.known(b), self._rules, self.engine.world.inventory[b, 0])
+        world = self.engine.world
+        start = tuple(world.pose[b, 0, [X, Y]].tolist())
+        return survey(*self.known(b), self.rules, world.inventory[b, 0], start)
 
 
 @kernel

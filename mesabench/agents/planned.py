@@ -87,7 +87,8 @@ def chart_world(engine: Engine, b: int) -> Chart:
     """Chart world `b` as it is now, without marks that only measure."""
     world = engine.world
     marks = world.marks[b] & engine.task.planned_marks
-    return survey(world.grid[b], marks, engine.rules, world.inventory[b, 0])
+    start = tuple(world.pose[b, 0, [X, Y]].tolist())
+    return survey(world.grid[b], marks, engine.rules, world.inventory[b, 0], start)
 
 
 class RandomAgent:

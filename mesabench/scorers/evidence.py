@@ -176,5 +176,5 @@ class Judge:
         touched = rules.touch[look] != 0
         grid[touched & passed] = (EMPTY, 0, 0)
         grid[touched & (rules.ends[0][look] != 0)] = (WALL, GREY, 0)
-        empty = survey(grid, np.zeros_like(marks), self.knowledge._rules, np.zeros(1, np.int32))
+        empty = survey(grid, np.zeros_like(marks), self.knowledge.rules, np.zeros(1, np.int32))
         return mixed, plan_goals(empty, masks, self.task.discount)
