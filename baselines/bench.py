@@ -1,34 +1,43 @@
-"""Measure how fast `FlatRecurrentPPO` trains beside the stock class, under equal settings."""
+"""What the baselines add to `mesabench bench`: training, evaluation, time to learn."""
 
 import statistics
+import tempfile
 import time
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch as th
 from gymnasium import spaces
+from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
+from mesabench.baselines.train import build_model, train
+from rich.console import Console
 from sb3_contrib import RecurrentPPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import nn
+
+from mesabench.agents.onnx_agent import OnnxAgent
+from mesabench.agents.planned import RandomAgent
+from mesabench.agents.sb3_agent import Sb3Agent
+from mesabench.bench import TASK, Row
+from mesabench.evaluation import evaluate
+from mesabench.observation import observation_space
+from mesabench.registry import get_task
+from mesabench.report import write_report
+from mesabench.rollout import rollout
+from mesabench.scorers.hypotheses import optimal_returns
+from mesabench.task import Task
 
 NUM_ENVS = 64
 NUM_STEPS = 128
 EPISODE_END_RATE = 0.02  # episodes of 50 steps on average
 
-
-@dataclass(frozen=True)
-class Row:
-    """One measurement of ours beside a peer's."""
-
-    name: str
-    ours: float
-    peer: float
-    ratio: float  # ours over peer
-    unit: str
+AGENT_STEPS = 200_000
+LOOK_EVERY, LOOK_LEVELS, LEARNED = 100_000, 512, 0.9
 
 
 def training_rows(repeats: int = 5) -> list[Row]:
@@ -38,13 +47,84 @@ def training_rows(repeats: int = 5) -> list[Row]:
     minibatches, an LSTM of 128 units behind an MLP encoder, no critic LSTM. Each figure is the
     median of `repeats` rollouts after one to warm up. `torch.set_num_threads` is the caller's.
     """
-    models = [build_model(algorithm) for algorithm in (FlatRecurrentPPO, RecurrentPPO)]
+    models = [build_peer(algorithm) for algorithm in (FlatRecurrentPPO, RecurrentPPO)]
     speeds = [[steps_per_second(model) for model in models] for _ in range(repeats + 1)]
     ours, peer = (statistics.median(column) for column in zip(*speeds[1:], strict=True))
-    return [Row("recurrent PPO, MLP encoder", ours, peer, ours / peer, "steps/s")]
+    name = "training, flat beside stock RecurrentPPO"
+    return [Row(name, ours, "steps/s", peer, ours / peer, "3 / 6 x")]
 
 
-def build_model(algorithm: type[RecurrentPPO]) -> RecurrentPPO:
+def evaluation_rows(repeats: int = 5) -> list[Row]:
+    """Measure an evaluation of an ONNX agent: every split, posterior, verdict and page.
+
+    The agent is trained here for `AGENT_STEPS` first, which is not counted. All splits of
+    KeysChests are played on 1,024 levels each, 128 of them judged.
+    """
+    task = get_task(TASK)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config = TrainConfig(steps=AGENT_STEPS)
+        path = train(task, config, folder, Console(quiet=True))
+        seconds = [timed_evaluation(task, path, folder) for _ in range(repeats)]
+    figure = statistics.median(seconds)
+    return [Row(f"evaluation, {len(task.splits)} splits of 1,024", figure, "s", target="60 / 15 s")]
+
+
+def timed_evaluation(task: Task, path: Path, folder: Path) -> float:
+    """Return the seconds from an agent's file to its page."""
+    start = time.perf_counter()
+    agent = OnnxAgent.load(path, observation_space(task), task.actions)
+    result = evaluate(agent, task, levels=1024)
+    result.save(folder)
+    write_report(result, folder)
+    return time.perf_counter() - start
+
+
+def learning_rows(repeats: int = 1) -> list[Row]:
+    """Measure the minutes of training until nine tenths of the planner's return, held out.
+
+    The default settings train on KeysChests with seeds 0, 1, ...; the time of the looks at
+    `LOOK_LEVELS` held-out levels every `LOOK_EVERY` steps is not counted.
+    """
+    minutes = [minutes_to_learn(get_task(TASK), seed) for seed in range(repeats)]
+    return [Row("training to 0.9 held out", statistics.median(minutes), "min", target="8 / 3 min")]
+
+
+def minutes_to_learn(task: Task, seed: int) -> float:
+    """Return the minutes of training until the goal, infinity if it is not reached."""
+    config = TrainConfig(seed=seed)
+    th.set_num_threads(config.threads)
+    model, watch = build_model(task, config), LearningWatch(task, config)
+    model.learn(config.steps, callback=watch)
+    return watch.minutes
+
+
+class LearningWatch(BaseCallback):
+    """Stops a training once its held-out return is at nine tenths of the planner's."""
+
+    def __init__(self, task: Task, config: TrainConfig):
+        super().__init__()
+        self.task, self.knobs = task, config.knobs(task.id)
+        self.minutes, self.looked, self.away = float("inf"), 0, 0.0
+        chance = rollout(RandomAgent(), task, "heldout", LOOK_LEVELS, **self.knobs)
+        self.optimum = optimal_returns(chance)[:, 0].mean()
+
+    def _on_training_start(self) -> None:
+        self.began = time.perf_counter()
+
+    def _on_step(self) -> bool:
+        if self.num_timesteps - self.looked < LOOK_EVERY:
+            return True
+        self.looked, start = self.num_timesteps, time.perf_counter()
+        seen = rollout(Sb3Agent(self.model), self.task, "heldout", LOOK_LEVELS, **self.knobs)
+        reached = seen.returns(self.task.base).mean() >= LEARNED * self.optimum
+        if reached:
+            self.minutes = (start - self.began - self.away) / 60
+        self.away += time.perf_counter() - start
+        return not reached
+
+
+def build_peer(algorithm: type[RecurrentPPO]) -> RecurrentPPO:
     """Build a model with the settings of the measurement."""
     return algorithm(
         "MlpLstmPolicy",

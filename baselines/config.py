@@ -38,7 +38,7 @@ class TrainConfig:
     """Size of the encoder's features."""
     cell: int = 8
     """Size of the embedding of a cell."""
-    critic_lstm: bool = False
+    critic_lstm: bool = True
     """Give the value function a recurrent layer of its own."""
     alpha: float = 0.0
     """Share of test-like levels mixed into training."""
