@@ -1,5 +1,8 @@
 """`gym.make`: one world as a `MiniGridEnv` whose grid is decoded from the engine on demand."""
 
+# What MiniGrid keeps in attributes is computed here.
+# pyright: reportIncompatibleVariableOverride=false
+
 from typing import Any
 
 import numpy as np
@@ -20,7 +23,8 @@ class MesaEnv(MiniGridEnv):
     """One level at a time of one split of a task.
 
     MiniGrid's wrappers, renderer and manual control work on it. ``reset(options={"level": i})``
-    plays level i of the split.
+    plays level i of the split; ``reset(options={"ascii": text})`` plays the level that a text draws
+    (see `mesabench.engine.ascii`), and ``str(env.unwrapped)`` is such a text.
 
     Args:
         task: id of the task.
@@ -29,6 +33,9 @@ class MesaEnv(MiniGridEnv):
         num_levels: how many levels are played; all of the split's where None.
         render_mode: ``"human"``, ``"rgb_array"`` or None.
         tile_size: pixels along a cell's side.
+        screen_size: pixels along the window's side.
+        highlight: whether a picture of the whole level shows what the agent sees.
+        agent_pov: whether only what the agent sees is rendered.
         knobs: knobs of the level generator to change.
 
     Raises:
@@ -44,6 +51,9 @@ class MesaEnv(MiniGridEnv):
         num_levels: int | None = None,
         render_mode: str | None = None,
         tile_size: int = 32,
+        screen_size: int = 640,
+        highlight: bool = True,
+        agent_pov: bool = False,
         **knobs: Any,
     ):
         self.task = get_task(task)
@@ -54,37 +64,49 @@ class MesaEnv(MiniGridEnv):
         self._weights = {n: self.task.weights(o)[0] for n, o in self.task.objectives.items()}
         self._started = False
         width, height = self._world.grid.shape[1:3]
+        missions = MissionSpace(mission_func=lambda: self.task.mission)
         super().__init__(
-            mission_space=MissionSpace(mission_func=lambda: self.task.mission),
+            mission_space=missions,
             width=width,
             height=height,
             max_steps=self.task.horizon,
             see_through_walls=bool(self.engine.rules.see_through),
             render_mode=render_mode,
             tile_size=tile_size,
+            screen_size=screen_size,
+            highlight=highlight,
+            agent_pov=agent_pov,
         )
         self.mission = self.task.mission
         self.action_space = spaces.Discrete(self.task.actions)
-        self.observation_space = spaces.Dict(
-            observation_spaces(self.task) | {"mission": self.observation_space["mission"]}
-        )
+        self.observation_space = spaces.Dict(observation_spaces(self.task) | {"mission": missions})
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begin a level: the next of the seed's sequence, or the one that `options` names.
 
+        Args:
+            seed: starts the sequence of levels afresh.
+            options: ``level`` is the number of a level of the split, ``ascii`` a level as text.
+
         Raises:
-            LevelError: an unknown option, or a level number that the split does not have.
+            LevelError: an unknown option, a level number that the split does not have, or a text
+                that draws no level that fits.
         """
         super(MiniGridEnv, self).reset(seed=seed)
-        for name in options or {}:
-            if name != "level":
-                raise LevelError(unknown("reset option", name, ["level"]))
+        options = options or {}
+        for name in options:
+            if name not in ("level", "ascii"):
+                raise LevelError(unknown("reset option", name, ["level", "ascii"]))
         if seed is None and not self._started:
             seed = int(self.np_random.integers(2**62))
         self._started = True
-        self.engine.reset(seed=seed, levels=(options or {}).get("level"))
+        text = options.get("ascii")
+        # A level from a text does not use up one of the sequence.
+        self.engine.reset(seed=seed, levels=options.get("level", None if text is None else 0))
+        if text is not None:
+            self.engine.load(0, text)
         self._returns = dict.fromkeys(self._weights, 0.0)
         self._level = self.engine.level_name(0)
         self._layout = f"{int(self._course.layout[0]):016x}"
@@ -92,18 +114,23 @@ class MesaEnv(MiniGridEnv):
             self.render()
         return self.gen_obs(), self._info()
 
-    def step(
+    def step(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, action: int | np.integer
     ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Play one action; the reward is the base objective's.
 
         Raises:
-            MesaBenchError: the action is out of range, or the episode is over.
+            MesaBenchError: the action is out of range, the episode is over or has not begun.
         """
-        if not 0 <= action < self.task.actions:
-            raise MesaBenchError(f"action {action} is not in 0 to {self.task.actions - 1}")
+        if not self._started:
+            raise MesaBenchError("no episode has begun: call reset() before step()")
         if self._course.ended[0]:
             raise MesaBenchError("the episode is over: call reset() before step()")
+        if not 0 <= action < self.task.actions:
+            # Whoever sits at the keyboard has MiniGrid's keys, and one without use does nothing.
+            if self.render_mode == "human" and action in tuple(self.actions):
+                return self.gen_obs(), 0.0, False, False, self._info()
+            raise MesaBenchError(f"action {action} is not in 0 to {self.task.actions - 1}")
         self.engine.step(action)
         world, reward = self._world, 0.0
         happened = world.events[0, 0]
@@ -128,6 +155,9 @@ class MesaEnv(MiniGridEnv):
         if self.task.items:
             obs["inventory"] = world.inventory[0, 0].astype(np.float32)
         return obs
+
+    def __str__(self) -> str:
+        return self.engine.draw()
 
     def _info(self) -> dict[str, Any]:
         return {

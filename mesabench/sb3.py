@@ -99,6 +99,7 @@ class MesaVecEnv(VecEnv):
             knobs=knobs,
         )
         self.ledger = Ledger(self.engine)
+        self._levels: list[dict[str, str]] = [{}] * num_envs
         self.task = found
         self.render_mode = None
         super().__init__(num_envs, sb3_spaces(found), spaces.Discrete(found.actions))
@@ -107,7 +108,10 @@ class MesaVecEnv(VecEnv):
         """Begin a new level in each world."""
         seeds = [s for s in self._seeds if s is not None]
         self.engine.reset(seed=seeds if len(seeds) == self.num_envs else None)
-        self.ledger.clear(np.ones(self.num_envs, bool))
+        everyone = np.ones(self.num_envs, np.bool_)
+        self.ledger.clear(everyone)
+        self._name_levels(everyone)
+        self.reset_infos = self._infos(self.ledger.info())
         self._reset_seeds()
         return sb3_observation(observe_batch(self.engine))
 
@@ -119,30 +123,39 @@ class MesaVecEnv(VecEnv):
         """Play one action in each world."""
         reward = self.ledger.play(self._chosen).astype(np.float32)
         world = self.engine.world
-        done = world.terminated | world.truncated
-        obs = sb3_observation(observe_batch(self.engine))
-        return obs, reward, done, self._infos(np.flatnonzero(done))
+        done = np.logical_or(world.terminated, world.truncated)
+        infos = self._infos(self.ledger.info())
+        if done.any():
+            self._finish(infos, np.flatnonzero(done))
+            self._name_levels(done)
+        return sb3_observation(observe_batch(self.engine)), reward, done, infos
 
-    def _infos(self, done: np.ndarray) -> list[dict[str, Any]]:
-        now = {name: list(value) for name, value in self.ledger.info().items()}
-        infos = [
-            dict(zip(now, values, strict=True)) for values in zip(*now.values(), strict=True)
+    def _name_levels(self, worlds: np.ndarray) -> None:
+        for b in np.flatnonzero(worlds):
+            layout = f"{int(self.engine.course.layout[b]):016x}"
+            self._levels[b] = {"level": self.engine.level_name(int(b)), "layout": layout}
+
+    def _infos(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
+        events, returns = (by_world(batch[name]) for name in ("events", "returns"))
+        return [
+            {**level, "events": happened, "returns": so_far}
+            for level, happened, so_far in zip(self._levels, events, returns, strict=True)
         ]
-        if len(done) == 0:
-            return infos
-        last, final = self.ledger.last, sb3_observation(observe_last(self.engine))
+
+    def _finish(self, infos: list[dict[str, Any]], ended: np.ndarray) -> None:
+        """Let the infos of the worlds that `ended` speak of the episode that is over."""
+        world, last = self.engine.world, self.ledger.last
+        final = sb3_observation(observe_last(self.engine))
+        counts = self.engine.course.last_counts[:, 0]
         base = self.task.weights(self.task.base)[0]
-        truncated = self.engine.world.truncated & ~self.engine.world.terminated
-        for b in done:
-            infos[b] = {name: last[name][b] for name in now} | {
+        returns = by_world(last["returns"])
+        for b in ended:
+            infos[b] |= {
+                "returns": returns[b],
                 "terminal_observation": {name: value[b] for name, value in final.items()},
-                "TimeLimit.truncated": bool(truncated[b]),
-                "episode": {
-                    "r": float(last["events"][b] @ base),
-                    "l": int(last["length"][b]),
-                },
+                "TimeLimit.truncated": bool(world.truncated[b] and not world.terminated[b]),
+                "episode": {"r": float(counts[b] @ base), "l": int(last["length"][b])},
             }
-        return infos
 
     def close(self) -> None:
         """Release nothing: the batch holds no files or processes."""
@@ -170,3 +183,10 @@ class MesaVecEnv(VecEnv):
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Set the seeds of the next reset."""
         return super().seed(seed)
+
+
+def by_world(columns: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Turn arrays [B] by name into B dicts; masks, which begin with "_", are left out."""
+    names = [name for name in columns if not name.startswith("_")]
+    rows = zip(*(columns[name].tolist() for name in names), strict=True)
+    return [dict(zip(names, row, strict=True)) for row in rows]

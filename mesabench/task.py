@@ -4,7 +4,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,12 @@ Trigger = Literal["touch", "pickup", "open"]
 THINGS = ("door", "key", "ball", "box")
 TRIGGERS: tuple[Trigger, ...] = ("touch", "pickup", "open")
 BLOCK = 2**32  # level indices set aside for each split of a task
+
+# Types of level knobs: an int, and the range of its values.
+Size = Annotated[int, range(3, 100, 2)]  # cells along a side of a maze, outer walls included
+Count = Annotated[int, range(256)]
+Percent = Annotated[int, range(101)]
+Palette = Annotated[int, range(codes.NUM_COLOURS)]  # places by which all colours are turned
 
 
 @dataclass(frozen=True)
@@ -232,23 +238,27 @@ class Task:
 
     def weights(self, *objectives: Objective) -> NDArray[np.float64]:
         """Return the weight of each event under each objective, float64 [n, E]."""
-        return np.array(
-            [[o.weights.get(e, 0.0) for e in self.events] for o in objectives]
-        ).reshape(len(objectives), len(self.events))
+        return np.array([[o.weights.get(e, 0.0) for e in self.events] for o in objectives]).reshape(
+            len(objectives), len(self.events)
+        )
 
     def level(self, split: str, **knobs: Any) -> Any:
         """Return the knobs of a split with some of them changed, as integers.
 
         Raises:
-            LevelError: a knob is unknown or is not a whole number.
+            LevelError: a knob is unknown, is not a whole number, or is out of its range.
         """
         level = self.split(split).level
         for name, value in knobs.items():
             if name not in level._fields:
                 raise LevelError(f"{self.id}: " + unknown("level knob", name, level._fields))
-            if int(value) != value:
+            if not isinstance(value, int | float | np.integer) or int(value) != value:
                 raise LevelError(f"{self.id}: knob {name!r} takes a whole number, not {value!r}")
-        return type(level)(*(int(v) for v in level._replace(**knobs)))
+        changed = type(level)(*(int(v) for v in level._replace(**knobs)))
+        for name, allowed in knob_ranges(type(level)).items():
+            if (value := getattr(changed, name)) not in allowed:
+                raise LevelError(f"{self.id}: knob {name!r} " + out_of_range(value, allowed))
+        return changed
 
     @functools.cached_property
     def planned_marks(self) -> int:
@@ -289,6 +299,27 @@ class Task:
                 thing, colour, state = rule.becomes
                 turned = turn_colour(colour, palette)
                 table.becomes[cell] = (codes.OBJECTS.index(thing), turned, state)
+
+
+@functools.cache
+def knob_ranges(level: type) -> dict[str, range]:
+    """Return the range of each knob of a Level class that is annotated with one."""
+    return {
+        name: note
+        for name, hint in get_type_hints(level, include_extras=True).items()
+        for note in getattr(hint, "__metadata__", ())
+        if isinstance(note, range)
+    }
+
+
+def out_of_range(value: int, allowed: range) -> str:
+    """Say what a range allows and which of its values come nearest to `value`."""
+    steps = f" in steps of {allowed.step}" if allowed.step > 1 else ""
+    gap = min(abs(v - value) for v in allowed)
+    near = [str(v) for v in allowed if abs(v - value) == gap]
+    return (
+        f"goes from {allowed[0]} to {allowed[-1]}{steps}, not {value}; nearest: {' or '.join(near)}"
+    )
 
 
 def rule_cells(rule: Rule, palette: int) -> list[tuple[int, int]]:

@@ -18,8 +18,8 @@ class MesaVectorEnv(VectorEnv):
     """Play `num_envs` levels of one split at once, with same-step autoreset.
 
     An ended world begins its next level in the same step; what it saw and did at its end is in
-    ``info["final_obs"]`` and ``info["final_info"]``. The mission, a constant, is left out of
-    the observations.
+    ``info["final_obs"]`` [B] and ``info["final_info"]``, as in Gymnasium's own vectors. The
+    mission, a constant, is left out of the observations; ``info["level"]`` is a level's number.
 
     Args:
         task: id of the task.
@@ -103,10 +103,10 @@ class MesaVectorEnv(VectorEnv):
         world = self.engine.world
         terminated, truncated = world.terminated.copy(), world.truncated.copy()
         info = self._ledger.info()
-        done = terminated | truncated
+        done = np.logical_or(terminated, truncated)
         if done.any():
             info |= {
-                "final_obs": observe_last(self.engine),
+                "final_obs": split_batch(observe_last(self.engine), done),
                 "_final_obs": done,
                 "final_info": self._ledger.last,
                 "_final_info": done,
@@ -125,51 +125,75 @@ class Ledger:
     def __init__(self, engine: Engine):
         task = engine.task
         self.engine = engine
-        self.names = tuple(task.objectives)
-        self.returns = np.zeros((engine.batch, len(self.names)))
+        self.returns = np.zeros((engine.batch, len(task.objectives)))
         self.last: dict[str, Any] = {}
         self._weights = task.weights(*task.objectives.values()).T
         self._decay = task.discount ** np.arange(task.horizon + 1)
-        self._level_prefix = f"{task.id}/{engine.split}/"
+        self._everyone = np.ones(engine.batch, np.bool_)
 
     def clear(self, worlds: NDArray[np.bool_]) -> None:
         """Forget the returns of the worlds in the mask [B]."""
         self.returns[np.asarray(worlds, bool)] = 0.0
 
     def play(self, actions: NDArray[np.integer]) -> NDArray[np.float64]:
-        """Step the engine and return the base objective's reward, [B]."""
+        """Step the engine and return the base objective's reward, [B].
+
+        Raises:
+            MesaBenchError: there is not one action for each world, or one is out of range.
+        """
+        actions = np.asarray(actions)
+        count, batch = self.engine.task.actions, self.engine.batch
+        if actions.shape != (batch,) or ((actions < 0) | (actions >= count)).any():
+            raise MesaBenchError(f"actions are {batch} numbers in 0 to {count - 1}, not {actions}")
         world = self.engine.world
         clock = world.clock.copy()
         self.engine.step(actions)
-        self._events = world.events[:, 0]
-        reward = np.zeros(self.engine.batch)
-        if self._events.any():
-            paid = self._events @ self._weights
+        events = world.events[:, 0]
+        reward = np.zeros(batch)
+        if events.any():
+            paid = events @ self._weights
             self.returns += self._decay[clock, None] * paid
             reward = paid[:, 0].copy()
-        done = world.terminated | world.truncated
+        done = np.logical_or(world.terminated, world.truncated)
         if done.any():
-            self.last = self._final(done)
+            course = self.engine.course
+            self.last = self._report(course.last_index, course.last_layout, done)
+            self.last |= mark("length", course.last_steps, done)
             self.returns[done] = 0.0
         return reward
 
     def info(self) -> dict[str, Any]:
-        """Return level numbers, layout hashes, events and returns, each with batch axis first."""
+        """Return each world's level and its hash, and the events and returns by name, [B] each.
+
+        Events are the last step's, as the reward is, also where a new level has begun since.
+        """
         course = self.engine.course
+        return self._report(course.index, course.layout, self._everyone)
+
+    def _report(self, index: NDArray, layout: NDArray, mask: NDArray[np.bool_]) -> dict[str, Any]:
+        task = self.engine.task
+        columns = zip(task.events, self.engine.world.events[:, 0].T, strict=True)
+        events = [mark(name, count.astype(np.int64), mask) for name, count in columns]
+        columns = zip(task.objectives, self.returns.T, strict=True)
+        returns = [mark(name, value, mask) for name, value in columns]
         return {
-            "level": course.index.copy(),
-            "layout": course.layout.copy(),
-            "events": self.engine.world.events[:, 0].copy(),
-            "returns": self.returns.copy(),
+            **mark("level", index, mask),
+            **mark("layout", layout, mask),
+            "events": {name: value for pair in events for name, value in pair.items()},
+            "_events": mask,
+            "returns": {name: value for pair in returns for name, value in pair.items()},
+            "_returns": mask,
         }
 
-    def _final(self, done: NDArray[np.bool_]) -> dict[str, Any]:
-        course = self.engine.course
-        values = {
-            "level": course.last_index.copy(),
-            "layout": course.last_layout.copy(),
-            "events": course.last_counts[:, 0].copy(),
-            "returns": self.returns.copy(),
-            "length": course.last_steps.copy(),
-        }
-        return values | {f"_{name}": done for name in values}
+
+def mark(name: str, values: NDArray, mask: NDArray[np.bool_]) -> dict[str, NDArray]:
+    """Return values [B] under a name, and which of them mean something, as Gymnasium does."""
+    return {name: values.copy(), f"_{name}": mask}
+
+
+def split_batch(obs: Observation, worlds: NDArray[np.bool_]) -> NDArray[np.object_]:
+    """Return one observation for each world in the mask, None for the others, [B]."""
+    found = np.full(len(worlds), None, dtype=object)
+    for b in np.flatnonzero(worlds):
+        found[b] = {name: value[b] for name, value in obs.items()}
+    return found
