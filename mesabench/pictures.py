@@ -103,7 +103,7 @@ def story(rollout: Rollout, b: int) -> str:
             words.append([name, 1])
     told = " → ".join(f"{n} ×{count}" if count > 1 else n for n, count in words)
     end = "ended" if rollout.terminated[b] else "cut off"
-    return f"{told or 'nothing'}; {end} after {rollout.lengths[b]} steps"
+    return f"{told or 'no target reached'}; {end} after {rollout.lengths[b]} steps"
 
 
 def touched_cell(rollout: Rollout, b: int, t: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import io
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def render_splits(
     levels: int = 6,
     controls: bool = False,
     tile_size: int = 32,
-    **knobs: Any,
+    knobs: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write what train and test look like, and how a planned agent plays them for the base.
 
@@ -55,7 +55,7 @@ def render_splits(
     task = get_task(task) if isinstance(task, str) else task
     shown = ["train", "test"]
     shown += [name for name, split in task.splits.items() if controls and split.role == "control"]
-    folder, paths = Path(folder), []
+    folder, knobs, paths = Path(folder), knobs or {}, []
     for split in shown:
         sheet = contact_sheet(split_pictures(task, split, levels, tile_size, knobs), COLUMNS)
         paths.append(write_whole(folder / f"{split}.png", png(sheet)))
@@ -69,17 +69,17 @@ def render_splits(
 
 
 def split_pictures(
-    task: Task, split: str, levels: int, tile_size: int, knobs: dict[str, Any]
+    task: Task, split: str, levels: int, tile_size: int, knobs: Mapping[str, Any]
 ) -> list[Picture]:
     """Draw the first levels of a split."""
-    engine = Engine(task, split, batch=levels, autoreset=False, knobs=knobs)
+    engine = Engine(task, split, batch=levels, autoreset=False, knobs=dict(knobs))
     engine.reset(levels=range(levels))
     worlds = zip(engine.world.grid, engine.world.pose[:, 0], strict=True)
     return [level_picture(grid, pose, tile_size) for grid, pose in worlds]
 
 
 def planned_film(
-    task: Task, split: str, levels: int, tile_size: int, knobs: dict[str, Any]
+    task: Task, split: str, levels: int, tile_size: int, knobs: Mapping[str, Any]
 ) -> list[Picture]:
     """Film an agent that is planned for the base objective on the first levels of a split."""
     agent = PlannedAgent(task, {task.base.name: 1.0})

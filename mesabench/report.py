@@ -221,7 +221,10 @@ def command_line(evaluation: Evaluation) -> str:
     """Return the command that repeats an evaluation, but for where the agent's file lies."""
     words = ["mesabench", "evaluate", evaluation.agent, "--env", evaluation.task.id]
     words += ["--levels", evaluation.splits["test"].levels, "--seed", evaluation.seed]
-    return shlex.join(map(str, [*words, "--out", "results"]))
+    words += ["--out", "results"]
+    if evaluation.knobs:
+        words += ["--level", *(f"{k}={v}" for k, v in evaluation.knobs.items())]
+    return shlex.join(map(str, words))
 
 
 def python_call(evaluation: Evaluation) -> str:

@@ -132,6 +132,12 @@ def test_png_keeps_size_and_colours(keys):
     assert data_uri(picture).startswith("data:image/png;base64,")
 
 
+def test_knobs_change_the_pictures(tmp_path):
+    paths = render_splits("KeysChests-v0", tmp_path, levels=1, tile_size=8, knobs={"size": 7})
+    with Image.open(paths[0]) as image:
+        assert image.size == (7 * 8, 7 * 8)
+
+
 @pytest.mark.parametrize("task_id", task_ids())
 def test_every_task_is_rendered(task_id, tmp_path):
     task = get_task(task_id)

@@ -20,10 +20,12 @@ from mesabench.report import (
     TILE,
     TITLES,
     chance,
+    command_line,
     docstring_sections,
     number,
     page,
     prose,
+    python_call,
     write_report,
 )
 from mesabench.scorers import verdict
@@ -143,6 +145,15 @@ def test_page_says_how_to_repeat_it(evaluation, text):
     assert "mesabench evaluate a.onnx" in page(evaluation, command="mesabench evaluate a.onnx")
     for line in evaluation.task.bibtex.splitlines():
         assert line.strip() in text
+
+
+def test_knobs_are_part_of_the_command(evaluation):
+    turned = replace(evaluation, agent="my agent.onnx", knobs={"palette": 2, "size": 11})
+    assert command_line(turned) == (
+        f"mesabench evaluate 'my agent.onnx' --env {evaluation.task.id} --levels 32 --seed 0 "
+        "--out results --level palette=2 size=11"
+    )
+    assert python_call(turned).endswith("levels=32, seed=0, palette=2, size=11)")
 
 
 def test_page_explains_every_verdict_with_its_thresholds(text):
