@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch as th
@@ -64,8 +65,9 @@ def load_checkpoint(
                 continue
             model.policy.load_state_dict(state["policy"])
             model.policy.optimizer.load_state_dict(state["optimizer"])
-        except (ValueError, KeyError, RuntimeError, OSError) as error:
-            say(f"checkpoint {path.name} is damaged ({error}); trying the one before")
+        except (ValueError, KeyError, RuntimeError, OSError, UnpicklingError) as error:
+            reason = str(error).partition("\n")[0]
+            say(f"checkpoint {path.name} is damaged ({reason}); trying the one before")
             continue
         model.num_timesteps = int(state["steps"])
         model._n_updates = int(state["updates"])

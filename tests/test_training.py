@@ -1,0 +1,196 @@
+"""Training: it learns, it can be stopped and resumed, and what it exports is what it trained."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch as th
+from rich.console import Console
+
+import mesabench
+from mesabench.agents.onnx_agent import OnnxAgent
+from mesabench.agents.sb3_agent import Sb3Agent
+from mesabench.baselines import commands, progress
+from mesabench.baselines.checkpoints import load_checkpoint, read_checkpoint, save_checkpoint
+from mesabench.baselines.config import QUICK_STEPS, TrainConfig
+from mesabench.baselines.encoder import GridEncoder
+from mesabench.baselines.train import build_model, train
+from mesabench.observation import observation_space
+from mesabench.rollout import rollout
+from mesabench.sb3 import sb3_spaces
+
+TINY = TrainConfig(
+    steps=2048,
+    num_envs=16,
+    rollout=32,
+    lstm=8,
+    hidden=8,
+    checkpoint_every=512,
+    threads=1,
+)
+
+
+def console() -> tuple[Console, io.StringIO]:
+    text = io.StringIO()
+    return Console(file=text, width=200), text
+
+
+@pytest.fixture(params=mesabench.task_ids())
+def task(request):
+    return mesabench.get_task(request.param)
+
+
+def weights(model) -> dict[str, np.ndarray]:
+    return {k: v.numpy().copy() for k, v in model.policy.state_dict().items()}
+
+
+def test_training_moves_the_weights_and_exports_the_same_agent(task, tmp_path):
+    path = train(task, TINY, tmp_path, console()[0])
+    fresh, trained = build_model(task, TINY), build_model(task, TINY)
+    steps = load_checkpoint(trained, tmp_path / "checkpoints", TINY.fingerprint(task.id), print)
+    assert steps >= TINY.steps
+    before, after = weights(fresh), weights(trained)
+    assert all(np.abs(after[name] - before[name]).max() > 0 for name in before)
+    agent = OnnxAgent.load(path, observation_space(task), task.actions)
+    assert agent.metadata["training_steps"] == str(steps)
+    assert agent.metadata["env"] == task.id
+    played = rollout(agent, task, "heldout", 16)
+    same = rollout(Sb3Agent(trained), task, "heldout", 16)
+    assert (played.actions == same.actions).all()
+
+
+def test_a_stopped_run_goes_on_with_the_same_command(task, tmp_path, monkeypatch):
+    def stop(self):
+        if self.num_timesteps >= 1024:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress.RunProgress, "_on_rollout_end", stop)
+    monkeypatch.setattr("sys.argv", ["mesabench", "train", task.id, "--seed", "0"])
+    shown, text = console()
+    with pytest.raises(KeyboardInterrupt):
+        train(task, TINY, tmp_path, shown)
+    assert f"mesabench train {task.id} --seed 0" in text.getvalue()
+    (kept,) = (tmp_path / "checkpoints").glob("*.pt")
+    assert read_checkpoint(kept)["steps"] == 1024
+    monkeypatch.undo()
+    shown, text = console()
+    train(task, TINY, tmp_path, shown)
+    assert "resuming at step 1,024" in text.getvalue()
+    newest = max((tmp_path / "checkpoints").glob("*.pt"))
+    assert read_checkpoint(newest)["steps"] == 2048
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(task, tmp_path):
+    model, fingerprint = build_model(task, TINY), TINY.fingerprint(task.id)
+    model.num_timesteps = 512
+    save_checkpoint(model, tmp_path, fingerprint)
+    sound = weights(model)
+    model.num_timesteps = 1024
+    with th.no_grad():
+        for parameter in model.policy.parameters():
+            parameter.add_(1.0)
+    damaged = save_checkpoint(model, tmp_path, fingerprint)
+    data = bytearray(damaged.read_bytes())
+    for cut in (bytes(data[: len(data) // 2]), bytes(data[:-9]) + b"\xff" + bytes(data[-8:]), b""):
+        damaged.write_bytes(cut)
+        said: list[str] = []
+        assert load_checkpoint(model, tmp_path, fingerprint, said.append) == 512
+        assert damaged.name in said[0]
+        assert all((weights(model)[name] == value).all() for name, value in sound.items())
+
+
+def test_a_checkpoint_of_other_settings_is_left_aside(task, tmp_path):
+    model = build_model(task, TINY)
+    model.num_timesteps = 512
+    save_checkpoint(model, tmp_path, "another fingerprint")
+    said: list[str] = []
+    assert load_checkpoint(model, tmp_path, TINY.fingerprint(task.id), said.append) == 0
+    assert "other settings" in said[0]
+
+
+def test_checkpoints_execute_nothing(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "boom",))
+
+    import hashlib
+
+    payload = io.BytesIO()
+    th.save({"fingerprint": Bomb()}, payload)
+    data = payload.getvalue()
+    (tmp_path / "1.pt").write_bytes(hashlib.sha256(data).digest() + data)
+    said: list[str] = []
+    model = build_model(mesabench.get_task(mesabench.task_ids()[0]), TINY)
+    assert load_checkpoint(model, tmp_path, "x", said.append) == 0
+    assert said
+    assert not (tmp_path / "boom").exists()
+
+
+def test_quick_run_trains_on_the_spot_and_writes_the_page(task, tmp_path, monkeypatch):
+    asked: list[TrainConfig] = []
+    monkeypatch.setattr(
+        "mesabench.baselines.train.train",
+        lambda task, config, *rest: asked.append(config) or train(task, TINY, *rest),
+    )
+    commands.run(task.id, out=tmp_path, quick=True, levels=32)
+    assert asked[0].steps == QUICK_STEPS
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+    assert (tmp_path / "evaluation.json").exists()
+    model = onnx.load(tmp_path / "agent.onnx")
+    assert {p.key: p.value for p in model.metadata_props}["training_steps"] == str(TINY.steps)
+
+
+def test_colours_are_balanced_over_training_seeds(task):
+    if "palette" not in task.train._fields:
+        pytest.skip("the task has no colours to balance")
+    turns = [TrainConfig(seed=seed).knobs(task.id)["palette"] for seed in range(12)]
+    assert sorted(turns) == sorted([*range(6), *range(6)])
+
+
+def test_the_encoder_embeds_object_colour_and_state_separately(task):
+    """A cell's embedding is a sum of three: what blue adds to a key it adds to a door as well."""
+    encoder = GridEncoder(sb3_spaces(task))
+
+    def embed(thing: int, colour: int, state: int) -> th.Tensor:
+        image = th.zeros(1, 49, 3, dtype=th.long)
+        image[0, 24] = th.tensor([thing, colour, state])
+        seen: list[th.Tensor] = []
+        handle = encoder.embed.register_forward_hook(lambda m, i, o: seen.append(o[0, 24]))
+        space = sb3_spaces(task)
+        others = {n: th.zeros(1, *(s.shape or (4,))) for n, s in space.spaces.items()}
+        encoder(others | {"image": image.reshape(1, -1)})
+        handle.remove()
+        return seen[0]
+
+    for state in (0, 1):
+        blue_minus_red = [embed(thing, 2, state) - embed(thing, 0, state) for thing in (4, 5, 6)]
+        assert th.allclose(blue_minus_red[0], blue_minus_red[1], atol=1e-6)
+        assert th.allclose(blue_minus_red[0], blue_minus_red[2], atol=1e-6)
+        assert blue_minus_red[0].abs().max() > 1e-3
+
+
+def test_recurrent_state_is_reset_where_an_episode_starts(task):
+    """The agent acts on a level as if nothing came before; without the flag it would not."""
+    model = build_model(task, TINY)
+    with th.no_grad():
+        for parameter in model.policy.lstm_actor.parameters():
+            parameter.mul_(8.0)
+    agent, space = Sb3Agent(model), observation_space(task)
+    space.seed(0)
+    before = [{k: np.array([v]) for k, v in space.sample().items()} for _ in range(5)]
+    after = [{k: np.array([v]) for k, v in space.sample().items()} for _ in range(40)]
+
+    def states(history, flag):
+        state = None
+        for i, obs in enumerate([*history, *after]):
+            start = np.array([i == 0 or (flag and i == len(history))])
+            _, state = agent(obs, state, start)
+            if i == len(history):
+                return np.concatenate([np.ravel(s) for s in state])
+        raise AssertionError
+
+    fresh = states([], flag=True)
+    assert np.array_equal(states(before, flag=True), fresh)
+    assert not np.allclose(states(before, flag=False), fresh, atol=1e-3)
