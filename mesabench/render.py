@@ -105,5 +105,6 @@ def write_whole(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
         file.write(content)
+    os.chmod(file.name, 0o644)
     os.replace(file.name, path)
     return path
