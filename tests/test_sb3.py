@@ -123,11 +123,18 @@ def test_ppo_learns_from_the_batch(task_id):
     assert any((a != b).any() for a, b in zip(before, model.policy.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_recurrent_ppo_learns_from_the_batch(task_id):
     contrib = pytest.importorskip("sb3_contrib")
     env = mesabench.sb3_vec_env(task_id, num_envs=8)
     model = contrib.RecurrentPPO(
-        "MultiInputLstmPolicy", env, n_steps=8, batch_size=64, n_epochs=1, device="cpu"
+        "MultiInputLstmPolicy",
+        env,
+        n_steps=8,
+        batch_size=64,
+        n_epochs=1,
+        device="cpu",
+        policy_kwargs={"lstm_hidden_size": 8},
     )
     model.learn(64)
     action, _ = model.predict(env.reset())

@@ -1,0 +1,1 @@
+"""An environment and a command of a package that is not MesaBench's."""
