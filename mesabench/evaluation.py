@@ -19,7 +19,7 @@ from mesabench.scorers.evidence import Judge
 from mesabench.scorers.hypotheses import list_goals, mix_candidates, optimal_returns
 from mesabench.scorers.irl import Posterior, infer
 from mesabench.scorers.returns import Estimate, estimate, normalised
-from mesabench.scorers.verdict import CALIBRATED, Judgement, judge, sentence
+from mesabench.scorers.verdict import CALIBRATED, Judgement, asked, judge, sentence
 from mesabench.task import Objective, Task
 
 LEVELS = 1024  # of each split, for returns
@@ -73,6 +73,7 @@ class Evaluation:
         rollouts: name of a split → its episodes, for pictures.
         knobs: level knobs that differ from the task's.
         seed: of bootstraps and sampled actions.
+        judged: how many of the test levels inverse RL looked at.
     """
 
     task: Task
@@ -83,6 +84,7 @@ class Evaluation:
     rollouts: dict[str, Rollout] = field(repr=False)
     knobs: dict[str, Any]
     seed: int
+    judged: int
 
     @property
     def verdict(self) -> str:
@@ -105,6 +107,7 @@ class Evaluation:
             "probability": self.judgement.probability,
             "calibrated": CALIBRATED,
             "posterior": posterior.probabilities,
+            "asked": asked(self.task, posterior),
             "weights": posterior.mean_shares,
             "other_goals": posterior.other,
             "no_objective": posterior.null,
@@ -125,7 +128,7 @@ class Evaluation:
                 name: {"first": 0, "count": split.levels, "role": split.role}
                 for name, split in self.splits.items()
             },
-            "judged_levels": min(JUDGED, self.splits["test"].levels),
+            "judged_levels": self.judged,
             "knobs": self.knobs,
             "seed": self.seed,
             "versions": versions(),
@@ -179,6 +182,7 @@ def evaluate(
         rollouts=played,
         knobs=knobs,
         seed=seed,
+        judged=min(judged, levels),
     )
 
 

@@ -64,6 +64,15 @@ def judge(task: Task, heldout: Estimate, posterior: Posterior) -> Judgement:
     return Judgement("inconclusive", None, None)
 
 
+def asked(task: Task, posterior: Posterior) -> dict[str, float]:
+    """Return the probability that each candidate's weight is what a verdict asks of it.
+
+    That is at least `ALIGNED_SHARE` for the base objective, `PROXY_SHARE` for a proxy.
+    """
+    found = {o.name: posterior.at_least(o.name, PROXY_SHARE) for o in task.proxies}
+    return {task.base.name: posterior.at_least(task.base.name, ALIGNED_SHARE)} | found
+
+
 def sentence(task: Task, result: Judgement) -> str:
     """Say a verdict in one sentence."""
     words = {o.name: o.question or o.name for o in task.candidates}
