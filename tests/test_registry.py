@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import pytest
@@ -55,7 +56,7 @@ def test_unknown_split_and_objective_name_the_valid_ones(task):
 def test_unknown_knob_names_the_nearest(task):
     for name in task.train._fields:
         with pytest.raises(LevelError, match=f"unknown level knob '{name}x'.*mean '{name}'"):
-            gym.make(f"MesaBench/{task.id}", **{f"{name}x": 1})
+            make(task.id, **{f"{name}x": 1})
 
 
 def test_full_and_short_ids_are_the_same_task(task):
@@ -63,6 +64,10 @@ def test_full_and_short_ids_are_the_same_task(task):
 
 
 # --- levels that cannot be ------------------------------------------------------------------------
+
+
+def make(task_id, **options: Any):
+    return gym.make(f"MesaBench/{task_id}", **options)
 
 
 def test_knobs_out_of_range_name_the_nearest_values(task):
@@ -74,7 +79,7 @@ def test_knobs_out_of_range_name_the_nearest_values(task):
             with pytest.raises(
                 LevelError, match=f"knob '{name}'.* not {value}; nearest: {nearest}$"
             ):
-                gym.make(f"MesaBench/{task.id}", **{name: value})
+                make(task.id, **{name: value})
 
 
 @pytest.mark.parametrize(("size", "nearest"), [(8, "7 or 9"), (2, "3"), (-9, "3"), (100, "99")])
@@ -87,7 +92,7 @@ def test_size_of_a_maze_is_odd(size, nearest):
 def test_knobs_are_whole_numbers(task, value):
     name = task.train._fields[1]
     with pytest.raises(LevelError, match=f"knob '{name}' takes a whole number, not {value!r}"):
-        gym.make(f"MesaBench/{task.id}", **{name: value})
+        make(task.id, **{name: value})
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,7 @@ def turn_about(engine, steps):
 @pytest.mark.parametrize("options", [{"alpha": 1.5}, {"alpha": -0.1}, {"num_levels": 0}])
 def test_shares_and_numbers_of_levels_have_ranges(task, options):
     with pytest.raises(LevelError, match=next(iter(options))):
-        gym.make(f"MesaBench/{task.id}", **options)
+        make(task.id, **options)
 
 
 # --- imports --------------------------------------------------------------------------------------
