@@ -303,8 +303,9 @@ REFUSED = {
     ),
     "negative count": (
         with_node("GatherND", ["n", "k"], ["u"], batch_dims=-2),
-        "negative 'batch_dims'",
+        "'batch_dims' below 0",
     ),
+    "no groups": (with_node("Conv", ["n", "n"], ["u"], group=0), "'group' below 1"),
     "huge attribute": (with_node("Flatten", ["n"], ["u"], axis=2**40), "'axis' beyond 65,536"),
     "too much memory": (
         with_node("ConstantOfShape", ["vast"], ["u"]),

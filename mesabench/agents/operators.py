@@ -6,7 +6,7 @@ more of the runtime's code that a stranger's file can reach.
 """
 
 _FAMILIES = {
-    "values": "Identity Cast CastLike Constant ConstantOfShape Range OneHot EyeLike Shape Size",
+    "values": "Identity Cast CastLike Constant ConstantOfShape Range OneHot Shape Size",
     "arithmetic": "Add Sub Mul Div Mod Pow Min Max Sum Mean Abs Neg Sign Reciprocal Sqrt Exp Log"
     " Erf Ceil Floor Round Clip Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh",
     "logic": "And Or Xor Not Equal Greater GreaterOrEqual Less LessOrEqual Where IsNaN IsInf"

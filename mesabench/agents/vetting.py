@@ -23,6 +23,7 @@ MAX_ELEMENTS = MAX_BYTES  # of one constant: no more than a file of one-byte num
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})  # two names of the same one
 MAX_INTEGER = 2**16  # in magnitude, of an attribute: an axis, a size, a stride
 ANY_INTEGER = frozenset({"Constant", "Shape", "Slice"})  # for which 2**63 - 1 means "to the end"
+LEAST = {"batch_dims": 0, "group": 1}  # kernels crash below
 PLAIN_ATTRIBUTES = frozenset(
     {
         *(AttributeProto.FLOAT, AttributeProto.INT, AttributeProto.STRING, AttributeProto.TENSOR),
@@ -141,8 +142,9 @@ def _crashing(graph: onnx.GraphProto, version: int) -> Iterator[str]:
             yield f"{what} lacks an input"
         if node.op_type == "OneHot" and empty.intersection(node.input[1:2]):
             yield f"{what} has an empty depth"
-        if any(a.name == "batch_dims" and a.i < 0 for a in node.attribute):
-            yield f"{what} has a negative 'batch_dims'"
+        for attribute in node.attribute:
+            if attribute.i < (least := LEAST.get(attribute.name, attribute.i)):
+                yield f"{what} has {attribute.name!r} below {least}"
 
 
 def _lacks_input(node: onnx.NodeProto, version: int) -> bool:
