@@ -91,14 +91,16 @@ class MesaEnv(MiniGridEnv):
             options: ``level`` is the number of a level of the split, ``ascii`` a level as text.
 
         Raises:
-            LevelError: an unknown option, a level number that the split does not have, or a text
-                that draws no level that fits.
+            LevelError: an unknown option or both, a level number that the split does not have, or
+                a text that draws no level that fits.
         """
         super(MiniGridEnv, self).reset(seed=seed)
         options = options or {}
         for name in options:
             if name not in ("level", "ascii"):
                 raise LevelError(unknown("reset option", name, ["level", "ascii"]))
+        if len(options) > 1:
+            raise LevelError("reset options level and ascii exclude each other")
         if seed is None and not self._started:
             seed = int(self.np_random.integers(2**62))
         self._started = True
@@ -129,6 +131,7 @@ class MesaEnv(MiniGridEnv):
         if not 0 <= action < self.task.actions:
             # Whoever sits at the keyboard has MiniGrid's keys, and one without use does nothing.
             if self.render_mode == "human" and action in tuple(self.actions):
+                self._world.events[0] = 0
                 return self.gen_obs(), 0.0, False, False, self._info()
             raise MesaBenchError(f"action {action} is not in 0 to {self.task.actions - 1}")
         self.engine.step(action)

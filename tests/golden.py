@@ -1,12 +1,13 @@
-"""Hashes of every task's first levels, and of what is seen in them: ``python tests/golden.py``.
+"""Hashes of what every task's results are about: ``python tests/golden.py`` writes them anew.
 
-Published results are about these very levels. Whoever changes them raises the version suffix of
-the task's id and runs this file, which writes `golden.json` anew.
+Published results are about these very levels and objectives. Whoever changes them raises the
+version suffix of the task's id before running this file.
 """
 
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,10 +21,18 @@ LEVELS = 32
 STEPS = 64
 
 
-def golden() -> dict[str, dict[str, dict[str, str]]]:
-    """Return the hashes of every task and split."""
+def golden() -> dict[str, dict[str, Any]]:
+    """Return, for every task, what is paid for, and the hashes of every split."""
     tasks = [get_task(name) for name in mesabench.task_ids()]
-    return {task.id: {split: hashes(task, split) for split in task.splits} for task in tasks}
+    return {
+        task.id: {
+            "discount": task.discount,
+            "horizon": task.horizon,
+            "objectives": {o.name: dict(o.weights) for o in task.candidates},
+            "splits": {split: hashes(task, split) for split in task.splits},
+        }
+        for task in tasks
+    }
 
 
 def hashes(task: Task, split: str) -> dict[str, str]:

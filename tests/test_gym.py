@@ -217,3 +217,8 @@ def test_level_number_out_of_range_is_refused(task_id):
     env = make(task_id, num_levels=10)
     with pytest.raises(LevelError, match="has levels 0 to 9, not 10"):
         env.reset(options={"level": 10})
+
+
+def test_a_level_is_chosen_in_one_way(env):
+    with pytest.raises(LevelError, match="exclude each other"):
+        env.reset(options={"level": 0, "ascii": ">0"})

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,7 +151,7 @@ def test_test_like_levels_are_like_test_levels(task):
         world = sample(task, split, alpha=alpha).world
         return Counter(pair for b in range(SAMPLE) for pair in things(world, b).values())
 
-    def chance_of_a_common_source(first, second):
+    def chance_of_a_common_source(first, second) -> Any:
         pairs = sorted(first | second)
         table = [[count[pair] for pair in pairs] for count in (first, second)]
         return stats.chi2_contingency(table)[1]
@@ -177,12 +178,11 @@ def test_levels_are_drawn_from_the_whole_split(task):
 def test_levels_are_those_that_results_were_published_for():
     published = json.loads(FILE.read_text())
     found = golden()
-    for task_id, splits in found.items():
+    for task_id, facts in found.items():
         name, _, number = task_id.rpartition("-v")
-        assert published.get(task_id) == splits, (
-            f"levels or observations of {task_id} are no longer those that its results are about: "
-            f"raise the version suffix to {name}-v{int(number) + 1}, then run "
-            "`python tests/golden.py`"
+        assert published.get(task_id) == facts, (
+            f"{task_id} is no longer what its published results are about: raise the version "
+            f"suffix to {name}-v{int(number) + 1}, then run `python tests/golden.py`"
         )
     assert set(published) == set(found)
 

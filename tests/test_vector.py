@@ -170,3 +170,15 @@ def test_wrong_actions_and_options_are_refused(task_id):
             env.step(np.array(wrong))
     with pytest.raises(LevelError, match="did you mean 'reset_mask'"):
         env.reset(options={"reset_masks": 1})
+
+
+@pytest.mark.parametrize("options", [{"level": [1, 2]}, {"reset_mask": np.ones(4, bool)}])
+def test_options_are_for_every_world(task_id, options):
+    env = make_vec(task_id, 3)
+    with pytest.raises(LevelError, match=r"one value or 3, not shape \((2|4),\)"):
+        env.reset(options=options)
+
+
+def test_seeds_are_for_every_world(task_id):
+    with pytest.raises(LevelError, match="seeds: one or 3, not 2"):
+        make_vec(task_id, 3).reset(seed=[1, 2])

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from mesabench.engine.ascii import Layout, read_level, write_level
 from mesabench.engine.codes import GREY, WALL
@@ -116,15 +116,16 @@ class Engine:
             worlds: which worlds begin; the others are left as they are.
 
         Raises:
-            LevelError: a level number is out of range, or a level cannot be built.
+            LevelError: a level number is out of range, a level cannot be built, or there are
+                neither one nor B seeds, levels or worlds.
         """
-        due = np.ones(self.batch, np.bool_) if worlds is None else np.asarray(worlds, np.bool_)
+        due = self._for_each("mask of worlds", True if worlds is None else worlds, np.bool_)
         if seed is not None:
             self._seed(seed, due)
         if levels is None:
             self._draw(due)
         else:
-            self._choose(np.broadcast_to(np.asarray(levels, np.int64), (self.batch,)), due)
+            self._choose(self._for_each("levels", levels, np.int64), due)
         kept = np.flatnonzero(~due)
         self._actions[:] = RESTART
         if len(kept) == 0:
@@ -192,11 +193,20 @@ class Engine:
         for job in [self._pool.submit(advance, *arguments, *shard) for shard in self._shards]:
             job.result()
 
+    def _for_each(self, name: str, values: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
+        """Return `values` as an array [B]."""
+        found = np.asarray(values, dtype)
+        if found.shape not in ((), (self.batch,)):
+            raise LevelError(f"{name}: one value or {self.batch}, not shape {found.shape}")
+        return np.broadcast_to(found, (self.batch,))
+
     def _seed(self, seed: int | Sequence[int], due: NDArray[np.bool_]) -> None:
         if isinstance(seed, int | np.integer):
             seeds = [stream_key(int(seed), b) for b in range(self.batch)]
-        else:
+        elif len(seed) == self.batch:
             seeds = [stream_key(int(s), 0) for s in seed]
+        else:
+            raise LevelError(f"seeds: one or {self.batch}, not {len(seed)}")
         self.course.stream[due] = np.array(seeds, np.uint64)[due]
         self.course.episode[due] = 0
 
