@@ -226,8 +226,9 @@ class Tourist(Walker):
         if thing.type == "lava":
             return luck - 0.9
         if thing.type == "door" and thing.is_locked:
-            fits = hand is not None and hand.type == "key" and hand.color == thing.color
-            return luck + (2 if fits else -1)
+            if hand is None or hand.type != "key":
+                return luck - 1
+            return luck + 2 * (hand.color == thing.color)
         if thing.type == "door" and thing.is_open:
             return luck - 0.5
         return luck + (thing.type == "key" and hand is None)

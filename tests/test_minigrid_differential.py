@@ -55,7 +55,8 @@ AT_LEAST = {
     "drop box": 20,
     "open door": 100,
     "close door": 50,
-    "unlock door": 20,
+    "unlock door": 50,
+    "try wrong key": 20,
     "open empty box": 20,
     "open full box": 10,
     "reach goal": 50,
@@ -65,9 +66,9 @@ AT_LEAST = {
 }
 
 DOORS = {
-    (codes.CLOSED, codes.OPEN): ["open door"],
-    (codes.OPEN, codes.CLOSED): ["close door"],
-    (codes.LOCKED, codes.OPEN): ["unlock door"],
+    (codes.CLOSED, codes.OPEN): "open door",
+    (codes.OPEN, codes.CLOSED): "close door",
+    (codes.LOCKED, codes.OPEN): "unlock door",
 }
 
 # A deprecated version is compared like any other.
@@ -86,10 +87,9 @@ WORLD_ONLY = [i for i in IDS if reason(i) is not None]
 class Glance(NamedTuple):
     """What an interaction can change: the cell ahead and the hand."""
 
-    thing: Any = None
-    state: int = 0
-    contents: Any = None
-    carrying: Any = None
+    thing: Any
+    state: int
+    carrying: Any
 
 
 class Outcome(NamedTuple):
@@ -150,34 +150,31 @@ def follow(env: Any, action: int, *, whole: bool) -> tuple[tuple, list[str]]:
     """Play an action in MiniGrid; return the step's result and what interactions it was."""
     before = glance(env)
     result = (type(env) if whole else MiniGridEnv).step(env, action)
-    return result, interpret(before, glance(env), result)
+    return result, interpret(before, action, glance(env), result)
 
 
 def glance(env: Any) -> Glance:
     """Return what the next action can change."""
     thing = env.grid.get(*env.front_pos)
-    if thing is None:
-        return Glance(carrying=env.carrying)
-    return Glance(thing, thing.encode()[2], thing.contains, env.carrying)
+    return Glance(thing, thing.encode()[2] if thing else 0, env.carrying)
 
 
-def interpret(before: Glance, after: Glance, result: tuple) -> list[str]:
+def interpret(before: Glance, action: int, after: Glance, result: tuple) -> list[str]:
     """Return the names of the interactions that a step was."""
     _, reward, terminated, truncated, _ = result
     names = ["succeed"] if reward > 0 else []
     if truncated:
         names.append("run out of time")
+    thing, hand = before.thing, before.carrying or after.carrying
     if before.carrying is not after.carrying:
-        hand = before.carrying or after.carrying
         names.append(("drop " if before.carrying else "pick up ") + hand.type)
-    elif before.thing is None:
-        pass
-    elif terminated and before.thing.type in ("goal", "lava"):
-        names.append("reach goal" if before.thing.type == "goal" else "enter lava")
-    elif before.thing.type == "door" and before.thing is after.thing:
-        names += DOORS.get((before.state, after.state), [])
-    elif before.thing.type == "box" and after.thing is before.contents:
-        names.append("open full box" if before.contents else "open empty box")
+    elif action == codes.FORWARD and terminated and thing is not None:
+        names.append({"goal": "reach goal", "lava": "enter lava"}[thing.type])
+    elif action == codes.TOGGLE and thing is not None and thing.type == "box":
+        names.append("open full box" if thing.contains else "open empty box")
+    elif action == codes.TOGGLE and thing is not None and thing.type == "door":
+        wrong_key = hand is not None and hand.type == "key" and hand.color != thing.color
+        names.append(DOORS.get((before.state, after.state), "try wrong key" if wrong_key else "-"))
     return names
 
 

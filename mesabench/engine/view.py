@@ -30,7 +30,6 @@ from mesabench.engine.world import COLOUR, DIR, OBJECT, STATE, X, Y
 SIDE = VIEW // 2  # cells of the view on either side of the agent
 AHEAD = VIEW - 1  # cells of the view ahead of the agent
 ROW = (1 << VIEW) - 1
-NOT_FIRST, NOT_LAST = ROW - 1, ROW >> 1  # without view column 0, 6
 ALL = (1 << VIEW * VIEW) - 1
 
 # Bit 4 · object + state: whether light passes.
@@ -135,8 +134,9 @@ def sight(here, window, rules):
     """Return the cells that are seen, a bit each (MiniGrid's `Grid.process_vis`).
 
     Light starts at the agent. In each row, nearest first, it spreads to the right and to the
-    left through clear cells and into the opaque ones behind them. A clear cell that is lit from
-    the left (right) lights those ahead and ahead to the right (left) in the next row.
+    left through clear cells and into the opaque ones behind them. Every clear cell that is lit
+    lights those ahead and ahead to the left in the next row; ahead to the right only if the
+    light did not come from the right.
     """
     if rules.see_through:
         return ALL
@@ -160,9 +160,9 @@ def sight(here, window, rules):
         back |= pair & (back >> 2)
         back |= pair & (pair >> 2) & (back >> 4)
         cells |= (lit | onward | back | (back >> 1)) << (VIEW * j)
-        rightward = onward & clear & NOT_LAST
-        leftward = ((onward & clear) | back) & NOT_FIRST
-        lit = rightward | (rightward << 1) | leftward | (leftward >> 1)
+        onward &= clear
+        back |= onward
+        lit = (back | (back >> 1) | (onward << 1)) & ROW
         if lit == 0:
             break
     return cells
