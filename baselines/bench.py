@@ -10,9 +10,6 @@ import gymnasium as gym
 import numpy as np
 import torch as th
 from gymnasium import spaces
-from mesabench.baselines.config import TrainConfig
-from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
-from mesabench.baselines.train import build_model, train
 from rich.console import Console
 from sb3_contrib import RecurrentPPO
 from stable_baselines3.common.callbacks import BaseCallback
@@ -23,6 +20,9 @@ from torch import nn
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.planned import RandomAgent
 from mesabench.agents.sb3_agent import Sb3Agent
+from mesabench.baselines.config import TrainConfig
+from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
+from mesabench.baselines.train import build_model, train
 from mesabench.bench import TASK, Row
 from mesabench.evaluation import evaluate
 from mesabench.observation import observation_space

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from mesabench.baselines.config import QUICK_STEPS, TrainConfig
 from rich.console import Console
 
+from mesabench.baselines.config import QUICK_STEPS, TrainConfig
 from mesabench.registry import get_task
 
 QUICK_LEVELS = 256
@@ -56,7 +56,6 @@ def run(
     """
     from mesabench.baselines.train import default_folder
     from mesabench.baselines.train import train as train_agent
-
     from mesabench.commands import evaluate_file
 
     console, task = Console(), get_task(env)

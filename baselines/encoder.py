@@ -25,6 +25,9 @@ class GridEncoder(BaseFeaturesExtractor):
         hidden: size of the image's features.
     """
 
+    largest: th.Tensor
+    offsets: th.Tensor
+
     def __init__(self, observation_space: spaces.Dict, cell: int = 8, hidden: int = 64):
         others = [n for n in observation_space.spaces if n != "image"]
         width = sum(spaces.flatdim(observation_space[n]) for n in others)

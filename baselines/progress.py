@@ -3,8 +3,6 @@
 import time
 from pathlib import Path
 
-from mesabench.baselines.checkpoints import save_checkpoint
-from mesabench.baselines.config import TrainConfig
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -17,6 +15,9 @@ from rich.progress import (
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import safe_mean
+
+from mesabench.baselines.checkpoints import save_checkpoint
+from mesabench.baselines.config import TrainConfig
 
 QUIET_LINES = 10  # lines that a run prints where there is no terminal
 

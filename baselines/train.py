@@ -7,16 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch as th
-from mesabench.baselines.checkpoints import load_checkpoint, save_checkpoint
-from mesabench.baselines.config import TrainConfig
-from mesabench.baselines.encoder import GridEncoder
-from mesabench.baselines.progress import RunProgress
-from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
 from rich.console import Console
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import LinearSchedule
 
 from mesabench.agents.export import export_sb3
+from mesabench.baselines.checkpoints import load_checkpoint, save_checkpoint
+from mesabench.baselines.config import TrainConfig
+from mesabench.baselines.encoder import GridEncoder
+from mesabench.baselines.progress import RunProgress
+from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
 from mesabench.evaluation import versions, write_atomically
 from mesabench.sb3 import sb3_vec_env
 from mesabench.task import Task

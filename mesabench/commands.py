@@ -40,10 +40,10 @@ def info(env: Annotated[str, Positional], /) -> None:
         env: id of the task.
     """
     task, console = get_task(env), Console()
-    module = inspect.getmodule(task.advance.py_func if hasattr(task.advance, "py_func") else None)
+    module = inspect.getmodule(task.advance)
     console.print(f"[bold]{task.id}[/bold]  {task.about}\n")
     if module is not None and module.__doc__:
-        console.print(module.__doc__.strip() + "\n", markup=False, highlight=False)
+        console.print(module.__doc__.strip(), "\n", markup=False, highlight=False, soft_wrap=True)
     table = Table("split", "role", "about", "level knobs")
     for name, split in task.splits.items():
         knobs = " ".join(f"{k}={v}" for k, v in split.level._asdict().items())
@@ -147,7 +147,7 @@ def play(
     from minigrid.manual_control import ManualControl
 
     task = get_task(env)
-    knobs = parse_knobs(task, level) or {}
+    knobs: dict[str, Any] = parse_knobs(task, level) or {}
     world = gym.make(
         f"MesaBench/{task.id}", split=split, render_mode="human", tile_size=64, **knobs
     )

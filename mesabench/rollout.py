@@ -24,6 +24,12 @@ class Privileged(Protocol):
     def attach(self, engine: Engine) -> None:
         """Take note of the engine that the agent is about to play in."""
 
+    def __call__(
+        self, obs: Observation, state: Any, episode_start: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.integer], Any]:
+        """Return the actions [N] and the next state."""
+        ...
+
 
 @dataclass(frozen=True)
 class Rollout:

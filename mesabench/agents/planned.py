@@ -65,7 +65,7 @@ class PlannedAgent:
             chart, pose = planned.chart, engine.world.pose[b, 0]
             here = locate(chart, int(pose[X]), int(pose[Y]), int(pose[DIR]))
             actions[b] = self.choose(planned.q(self._touched[b], here)[0])
-            self._touched[b] = advance(chart, self._touched[b], here, actions[b])[0]
+            self._touched[b] = int(advance(chart, self._touched[b], here, int(actions[b]))[0])
         return actions, None
 
     def choose(self, q: NDArray[np.float64]) -> int:

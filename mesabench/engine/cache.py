@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numba
 from numba import config
@@ -25,12 +25,14 @@ def kernel(function: F) -> F:
 
     ``NUMBA_DISABLE_JIT=1`` leaves it as it is, for debugging and coverage.
     """
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_folder(Path(function.__code__.co_filename).parent))
+    settings: Any = config  # its attributes are set when Numba is imported
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = str(cache_folder(Path(function.__code__.co_filename).parent))
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        compiled: Any = numba.njit(cache=True, nogil=True)(function)
     finally:
-        config.CACHE_DIR = before
+        settings.CACHE_DIR = before
+    return compiled
 
 
 @functools.cache
