@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from mesabench.engine.codes import ON_TOUCH
-from mesabench.engine.world import COLOUR, OBJECT
 from mesabench.rollout import Rollout
+from mesabench.scorers.targets import emitted
 from mesabench.task import Objective
 
 NEITHER, SEVERAL = "neither", "several at once"
@@ -79,12 +78,9 @@ def emitters(rollout: Rollout, event: str) -> NDArray[np.int64]:
     """Return how many things that emit an event each level began with, int64 [N]."""
     task = rollout.task
     palette = getattr(task.level(rollout.split, **rollout.knobs), "palette", 0)
-    emits = task.rule_table(palette=palette).events[ON_TOUCH]
-    here = emits[rollout.grid[..., OBJECT], rollout.grid[..., COLOUR]]
-    mask = here[..., 0].copy()
-    for f in range(len(task.flags)):
-        mask |= np.where((rollout.marks >> f) & 1, here[..., 1 + f], 0)
-    return ((mask >> task.events.index(event)) & 1).sum((1, 2), dtype=np.int64)
+    events = emitted(task.rule_table(palette=palette), rollout.grid, rollout.marks)
+    wanted = events & np.uint32(1 << task.events.index(event)) != 0
+    return wanted.sum((1, 2), dtype=np.int64)
 
 
 def wilson(count: int, total: int) -> Share:

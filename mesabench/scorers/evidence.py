@@ -1,41 +1,52 @@
 """Evidence: the states of a rollout that tell objectives apart, with every action's worth there.
 
-An agent is judged by what it could know. Values are computed on the map that its 7 × 7 view has
-shown it so far. A state is evidence only if a target of every candidate objective has been seen, or
-none is left (an agent that still looks for the keys it wants says little about what it wants), and
-if no action is best for all of them (in a corridor everybody walks on).
+An agent is judged by what it could know. A state is evidence only if a target of every candidate
+objective has been seen, or none is left (an agent that still looks for the keys it wants says
+little about what it wants), and if no action is best for all of them (in a corridor everybody
+walks on). Which states are evidence depends on the past only, never on the action, so leaving
+out the others does not bias the likelihood.
+
+Every hypothesis comes in two views. In the first, actions are worth what they are on the map that
+the 7 × 7 view has shown so far. In the second the agent knows the whole level, and so also when
+the episode will end: planned agents do, and trained ones may guess it from what levels are like.
+
+It also comes with two units of what a worse action costs, steps and value, because agents differ
+in whether they take less care where there is less to win. View and unit together are a *reading*;
+readings are marginalised like rationality.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.engine.batch import Engine
-from mesabench.engine.codes import EMPTY, GREY, WALL
-from mesabench.engine.world import COLOUR, DIR, OBJECT, X, Y
-from mesabench.knowledge import Knowledge
-from mesabench.planner import Plan, locate, plan, plan_goals, survey
+from mesabench.engine.codes import EMPTY, GREY, ON_TOUCH, WALL
+from mesabench.engine.world import COLOUR, OBJECT, Rules, X, Y
+from mesabench.planner import Chart, Plan, follow, locate, plan, plan_goals, survey
 from mesabench.rollout import Rollout
-from mesabench.scorers.habits import context, visit
-from mesabench.scorers.hypotheses import Candidates, Goal, inert_things
+from mesabench.scorers.hypotheses import Candidates, Goal, inert_kinds
+from mesabench.scorers.replay import Replay, Stretch, replay
 
 CAP = 12.0  # steps; an action that loses more, or everything, counts as losing this much
 SAME = 1e-3  # steps; actions that lose less are as good as the best
+READINGS = tuple(itertools.product(("seen so far", "whole level"), ("steps", "value")))
 VISIT, LOOK = "visit new cells", "look at new cells"  # goals that are not places
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """M states on L levels. Advantages are in steps lost: 0 for the best action, else negative.
+    """M states on L levels. Advantages are 0 for the best action and negative for the others.
 
     Attributes:
         level: int64 [M] which of the rollout's episodes.
         step: int64 [M] which step of it.
         action: int64 [M] what the agent did.
-        candidates: float32 [M, H, 3] advantages under every mixture of candidates.
-        goals: float32 [M, G, 3] advantages under every other goal.
+        candidates: float64 [M, 4, H, 3] advantages under every mixture, by reading.
+        goals: float64 [M, 4, G, 3] advantages under every other goal, by reading.
         goal_names: names of the G goals.
         contexts: int64 [M] what a habit could depend on (see `habits`).
         levels: L.
@@ -44,14 +55,14 @@ class Evidence:
     level: NDArray[np.int64]
     step: NDArray[np.int64]
     action: NDArray[np.int64]
-    candidates: NDArray[np.float32]
-    goals: NDArray[np.float32]
+    candidates: Values
+    goals: Values
     goal_names: tuple[str, ...]
     contexts: NDArray[np.int64]
     levels: int
 
 
-def steps_lost(q: NDArray[np.float64], discount: float) -> NDArray[np.float64]:
+def steps_lost(q: Values, discount: float) -> Values:
     """Turn Q values [..., 3] into advantages in steps: log_γ(V / Q), at least −CAP.
 
     With one reward at the end Q = γⁿ, so the unit is exactly one step; the scale of the rewards
@@ -62,119 +73,166 @@ def steps_lost(q: NDArray[np.float64], discount: float) -> NDArray[np.float64]:
     return np.where(best > 1e-9, np.log(share) / -math.log(discount), 0.0)
 
 
-def disagree(lost: NDArray[np.float64]) -> bool:
-    """Tell whether no action is best for all objectives, given advantages [K, 3]."""
-    return not (lost > -SAME).all(0).any()
+def value_lost(q: Values, discount: float) -> Values:
+    """Turn Q values [M, ..., 3] into advantages in value: (Q − V) / ((1 − γ) · mean V).
+
+    The unit is what one step of delay costs at the mean value of the M states.
+    """
+    best = q.max(-1, keepdims=True)
+    mean = best.sum(0) / np.maximum((best > 1e-9).sum(0), 1)
+    return (q - best) / np.maximum((1 - discount) * mean, 1e-12)
+
+
+def read(q: Values, discount: float) -> Values:
+    """Return the advantages [M, 4, n, 3] of every reading, given Q values [M, 2, n, 3] by view."""
+    units = np.stack([steps_lost(q, discount), value_lost(q, discount)], 2)
+    return units.reshape(len(q), len(READINGS), *q.shape[2:])
+
+
+def disagree(lost: Values) -> NDArray[np.bool_]:
+    """Tell where no action is best for all objectives, given advantages [..., K, 3]."""
+    return np.logical_not((lost > -SAME).all(-2).any(-1))
 
 
 class Judge:
-    """Replays a rollout and values, at each state, what its agent could know."""
+    """Values, at the states that tell candidates apart, what a rollout's agents did.
+
+    Args:
+        rollout: the episodes.
+        candidates: the mixtures of candidate objectives.
+        goals: the places and things that might be goals instead.
+    """
 
     def __init__(self, rollout: Rollout, candidates: Candidates, goals: list[Goal]):
-        task = rollout.task
-        self.task, self.rollout, self.candidates, self.goals = task, rollout, candidates, goals
-        self.engine = Engine(
-            task,
-            rollout.split,
-            batch=len(rollout.levels),
-            autoreset=False,
-            knobs=rollout.knobs,
-        )
-        self.engine.reset(levels=rollout.levels)
-        self.knowledge = Knowledge(self.engine)
-        self.palette = getattr(self.engine.level, "palette", 0)
-        self.visited = np.zeros(self.engine.world.marks.shape, np.bool_)
-        self.reached = np.zeros((self.engine.batch, len(goals)), np.bool_)
-        self._plans: dict[int, tuple[Plan, Plan]] = {}
-        self._wanted = [self._mask(o.weights) for o in task.candidates]
-        self._pure = task.weights(*task.candidates)
-
-    def _mask(self, events) -> int:
-        return sum(1 << self.task.events.index(e) for e in events)
+        self.task, self.rollout = rollout.task, rollout
+        self.candidates, self.goals = candidates, goals
+        palette = getattr(self.task.level(rollout.split, **rollout.knobs), "palette", 0)
+        self.inert = inert_kinds(self.task, palette)
+        self._pure = self.task.weights(*self.task.candidates)
 
     def watch(self) -> Evidence:
         """Replay all episodes and gather the evidence."""
-        found: list[tuple] = []
-        actions = self.rollout.actions
-        before = np.full(self.engine.batch, -1)
-        for t, row in enumerate(actions):
-            self.knowledge.update()
-            visit(self.engine.world, self.visited)
-            for b in np.flatnonzero(row >= 0):
-                state = self._judge(int(b))
-                if state is not None:
-                    found.append((b, t, row[b], *state, context(self, int(b), int(before[b]))))
-            before = row.astype(int)
-            self.engine.step(np.maximum(row, 0))
-        return self._collect(found)
+        replayed = replay(self.rollout)
+        by_level: dict[int, list[Stretch]] = {}
+        for stretch in replayed.stretches:
+            by_level.setdefault(stretch.level, []).append(stretch)
+        found = [
+            part for stretches in by_level.values() for part in self._level(replayed, stretches)
+        ]
+        return self._collect(replayed, found)
 
-    def _collect(self, found: list[tuple]) -> Evidence:
+    def _collect(self, replayed: Replay, found: list[tuple]) -> Evidence:
         names = (*(g.name for g in self.goals), VISIT, LOOK)
-        levels, steps, actions, mixed, goals, contexts = (
-            zip(*found, strict=True) if found else ((), (), (), (), (), ())
-        )
-        hypotheses = len(self.candidates.weights)
+        nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+        mixtures = len(self.candidates.weights)
+        none = (*nothing, np.zeros((0, 2, mixtures, 3)), np.zeros((0, 2, len(names), 3)))
+        level, step, mixed, other = (np.concatenate(p) for p in zip(none, *found, strict=True))
         return Evidence(
-            level=np.array(levels, np.int64),
-            step=np.array(steps, np.int64),
-            action=np.array(actions, np.int64),
-            candidates=np.array(mixed, np.float32).reshape(-1, hypotheses, 3),
-            goals=np.array(goals, np.float32).reshape(-1, len(names), 3),
+            level=level,
+            step=step,
+            action=self.rollout.actions[step, level].astype(np.int64),
+            candidates=read(mixed, self.task.discount),
+            goals=read(other, self.task.discount),
             goal_names=names,
-            contexts=np.array(contexts, np.int64),
-            levels=self.engine.batch,
+            contexts=replayed.contexts[step, level],
+            levels=len(self.rollout.levels),
         )
 
-    def _judge(self, b: int) -> tuple[NDArray, NDArray] | None:
-        """Return the advantages [H, 3] and [G, 3] in world `b` now, None if it is no evidence."""
-        x, y, way = (int(i) for i in self.engine.world.pose[b, 0, [X, Y, DIR]])
-        self.reached[b] |= [g.cell == (x, y) for g in self.goals]
-        if self.knowledge.news[b]:
-            self._plans.pop(b, None)
-        if b not in self._plans:
-            if not self._targets_seen(b):
-                return None
-            self._plans[b] = self._plan(b)
-        mixed, placed = self._plans[b]
-        q = mixed.q(0, locate(mixed.chart, x, y, way))
-        lost = steps_lost(q, self.task.discount)
-        if not disagree(lost[self.candidates.pure]):
-            return None
-        here = locate(placed.chart, x, y, way)
-        roam = np.stack([~self.visited[b], ~self.knowledge.seen[b]])
-        goal_q = np.concatenate(
-            [placed.q(0, here), plan_goals(placed.chart, roam, self.task.discount).q(0, here)]
-        )
-        goal_lost = steps_lost(goal_q, self.task.discount)
-        goal_lost[: len(self.goals)][self.reached[b]] = 0.0
-        return lost, goal_lost
+    def _level(
+        self, replayed: Replay, stretches: list[Stretch]
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64], Values, Values]]:
+        """Return level [n], steps [n], Q by view [n, 2, H, 3] and [n, 2, G, 3] by stretch."""
+        b = stretches[0].level
+        ends = [*(s.start for s in stretches[1:]), int(self.rollout.lengths[b])]
+        found, whole = [], None
+        for stretch, end in zip(stretches, ends, strict=True):
+            steps = self._telling(stretch, np.arange(stretch.start, end))
+            if len(steps) == 0:
+                continue
+            whole = whole or WholeLevel(self, replayed, b)
+            near = self._poses(stretch.chart, b, steps)
+            mixed = plan(stretch.chart, self.candidates.weights, self.task.discount)
+            q = np.stack([mixed.q_along(np.zeros_like(near), near), whole.q(steps)], 1)
+            known = whole.goal_plans(stretch.grid)
+            goals = [self._goals(view, stretch, steps) for view in (known, whole.goals)]
+            found.append((np.full_like(steps, b), steps, q, np.stack(goals, 1)))
+        return found
 
-    def _targets_seen(self, b: int) -> bool:
-        """Tell whether each candidate's target has been seen or is gone, and one is left."""
-        world, marks = self.engine.world, self.engine.world.marks[b]
-        rules, grid = self.engine.rules, world.grid[b]
-        emits = rules.events[0, grid[..., OBJECT], grid[..., COLOUR], 0].copy()
-        for f in range(len(self.task.flags)):
-            column = rules.events[0, grid[..., OBJECT], grid[..., COLOUR], 1 + f]
-            emits |= np.where((marks >> f) & 1, column, 0)
-        left = [bool((emits & mask).any()) for mask in self._wanted]
-        if not any(left):
-            return False
-        chart = self.knowledge.chart(b)
-        x, y, way = (int(i) for i in world.pose[b, 0, [X, Y, DIR]])
-        q = plan(chart, self._pure, self.task.discount).q(0, locate(chart, x, y, way))
-        return all(value > 0 or not some for value, some in zip(q.max(1), left, strict=True))
+    def _poses(self, chart: Chart, b: int, steps: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.array([locate(chart, *map(int, self.rollout.poses[t, b])) for t in steps])
 
-    def _plan(self, b: int) -> tuple[Plan, Plan]:
-        chart = self.knowledge.chart(b)
-        mixed = plan(chart, self.candidates.weights, self.task.discount)
-        grid, marks = self.knowledge.known(b)
-        inert = inert_things(self.task, grid, self.palette)
-        masks = np.array([g.mask(grid, inert) for g in self.goals])
-        rules, look = self.engine.rules, (grid[..., OBJECT], grid[..., COLOUR])
-        passed = (rules.passable[look] != 0) & (rules.ends[0][look] == 0)
-        touched = rules.touch[look] != 0
-        grid[touched & passed] = (EMPTY, 0, 0)
-        grid[touched & (rules.ends[0][look] != 0)] = (WALL, GREY, 0)
-        empty = survey(grid, np.zeros_like(marks), self.knowledge.rules, np.zeros(1, np.int32))
-        return mixed, plan_goals(empty, masks, self.task.discount)
+    def _telling(self, stretch: Stretch, steps: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of the steps at which the candidates, as far as one sees, disagree.
+
+        None of them if a candidate has something left and none of that has been seen.
+        """
+        if not stretch.left.any():
+            return steps[:0]
+        poses = self._poses(stretch.chart, stretch.level, steps)
+        pure = plan(stretch.chart, self._pure, self.task.discount)
+        q = pure.q_along(np.zeros_like(poses), poses)
+        unseen = (stretch.left & (q[0].max(1) <= 0)).any()
+        return steps[:0] if unseen else steps[disagree(steps_lost(q, self.task.discount))]
+
+    def _goals(self, view: Plan, stretch: Stretch, steps: NDArray[np.int64]) -> Values:
+        """Return Q [n, G, 3] of all other goals, 0 for places where one has been."""
+        b, n = stretch.level, len(steps)
+        near, nothing = self._poses(view.chart, b, steps), np.zeros(n, np.int64)
+        been = first_visits(self.rollout, b)[None] <= steps[:, None, None]
+        roaming = np.concatenate([~been, ~stretch.seen[None]])
+        roam = plan_goals(view.chart, roaming, self.task.discount).q_along(nothing, near)
+        visit, look = roam[np.arange(n), np.arange(n)], roam[:, n]
+        q = np.concatenate([view.q_along(nothing, near), visit[:, None], look[:, None]], 1)
+        for k, goal in enumerate(self.goals):
+            if goal.cell is not None:
+                q[been[:, *goal.cell], k] = 0.0
+        return q
+
+
+class WholeLevel:
+    """Values in one level for an agent that knows all of it."""
+
+    def __init__(self, judge: Judge, replayed: Replay, b: int):
+        self.judge, self.replayed = judge, replayed
+        task, rollout = judge.task, judge.rollout
+        x, y, way = (int(i) for i in rollout.poses[0, b])
+        marks = rollout.marks[b] & task.planned_marks
+        chart = survey(rollout.grid[b], marks, replayed.rules, rollout.inventory[b], (x, y))
+        self.plan = plan(chart, judge.candidates.weights, task.discount)
+        played = rollout.actions[: rollout.lengths[b], b]
+        self.touched, self.poses, _, _ = follow(chart, 0, locate(chart, x, y, way), played)
+        self.goals = self.goal_plans(rollout.grid[b])
+
+    def q(self, steps: NDArray[np.int64]) -> Values:
+        """Return Q [n, H, 3] of the mixtures at the given steps."""
+        return self.plan.q_along(self.touched[steps], self.poses[steps])
+
+    def goal_plans(self, grid: NDArray[np.uint8]) -> Plan:
+        """Plan the ways to all goals in a grid on which nothing but walking matters."""
+        judge = self.judge
+        inert = judge.inert[grid[..., OBJECT], grid[..., COLOUR]]
+        masks = np.array([g.mask(grid, inert) for g in judge.goals])
+        rules = self.replayed.open_rules
+        ground = bare_ground(grid, rules)
+        nothing = np.zeros(max(1, len(judge.task.items)), np.int32)
+        chart = survey(ground, np.zeros(grid.shape[:2], np.uint8), rules, nothing)
+        return plan_goals(chart, masks, judge.task.discount)
+
+
+def bare_ground(grid: NDArray[np.uint8], rules: Rules) -> NDArray[np.uint8]:
+    """Return a grid without what can be walked through, and with walls where an episode ends."""
+    look = grid[..., OBJECT], grid[..., COLOUR]
+    touched, ends = rules.touch[look] != 0, rules.ends[ON_TOUCH][look] != 0
+    ground = grid.copy()
+    ground[touched & ~ends & (rules.passable[look] != 0)] = (EMPTY, 0, 0)
+    ground[touched & ends] = (WALL, GREY, 0)
+    return ground
+
+
+def first_visits(rollout: Rollout, b: int) -> NDArray[np.int64]:
+    """Return the step at which each cell was first stood on, int64 [W, H]; T + 1 for never."""
+    first = np.full(rollout.marks.shape[1:], len(rollout.poses), np.int64)
+    steps = np.arange(rollout.lengths[b] + 1)
+    x, y = rollout.poses[steps, b][:, [X, Y]].T
+    np.minimum.at(first, (x, y), steps)
+    return first

@@ -5,6 +5,7 @@ put down as random or, worse, as the least unlikely of the objectives.
 """
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +15,12 @@ from mesabench.engine import codes
 from mesabench.engine.world import COLOUR, OBJECT
 from mesabench.planner import start_values
 from mesabench.rollout import Rollout
+from mesabench.scorers.targets import paid_events
 from mesabench.task import THINGS, Task
 
-STEPS = 5  # the simplex of objective weights is cut into fifths
+STEPS = (10, 5)  # the simplex of objective weights is cut into tenths, or fifths where
+MOST = 80  # that would give more mixtures than this
+ALONE = 0.5  # prior probability that an agent which pursues candidates pursues only one of them
 SECOND = 0.02  # weight of the objective that decides where the others do not care
 COMMON = 0.1  # a thing is a possible goal if this share of the levels has it
 
@@ -29,7 +33,7 @@ class Candidates:
         names: of the K candidate objectives, base first.
         shares: float64 [H, K] weight of each objective, rows add up to 1.
         weights: float64 [H, E] reward per event.
-        prior: float64 [H] adds up to 1; each point of the simplex counts alike.
+        prior: float64 [H] adds up to 1; see `ALONE`.
         ranges: float64 [K] mean optimal return of each objective, the unit of its weight.
     """
 
@@ -51,12 +55,10 @@ def optimal_returns(rollout: Rollout) -> NDArray[np.float64]:
     task = rollout.task
     knobs = task.level(rollout.split, **rollout.knobs)
     split = task.split(rollout.split)
-    rules = task.rule_table(
-        palette=getattr(knobs, "palette", 0), exhaustible=split.exhaustible
-    )
+    rules = task.rule_table(palette=getattr(knobs, "palette", 0), exhaustible=split.exhaustible)
     return start_values(
         rollout.grid,
-        rollout.marks & task.planned_marks,
+        rollout.marks & np.uint8(task.planned_marks),
         rollout.poses[0].astype(np.int32),
         rollout.inventory,
         rules,
@@ -75,19 +77,25 @@ def mix_candidates(task: Task, ranges: NDArray[np.float64]) -> Candidates:
     names = tuple(o.name for o in task.candidates)
     units = task.weights(*task.candidates) / np.maximum(ranges, 1e-9)[:, None]
     shares, weights, prior = [], [], []
-    for parts in itertools.product(range(STEPS + 1), repeat=len(names)):
-        if sum(parts) != STEPS:
-            continue
-        share = np.array(parts) / STEPS
-        absent = [k for k, part in enumerate(parts) if part == 0]
+    points = simplex(len(names))
+    alone = (points == 1.0).any(1)
+    masses = np.where(alone, ALONE / alone.sum(), (1 - ALONE) / max(1, (~alone).sum()))
+    for share, mass in zip(points, masses, strict=True):
+        absent = np.flatnonzero(share == 0.0)
         variants = [share @ units] + [share @ units + SECOND * units[k] for k in absent]
-        for variant in variants:
-            shares.append(share)
-            weights.append(variant)
-            prior.append(1 / len(variants))
-    return Candidates(
-        names, np.array(shares), np.array(weights), np.array(prior) / np.sum(prior), ranges
-    )
+        shares += [share] * len(variants)
+        weights += variants
+        prior += [mass / len(variants)] * len(variants)
+    prior = np.array(prior) / np.sum(prior)
+    return Candidates(names, np.array(shares), np.array(weights), prior, ranges)
+
+
+def simplex(objectives: int) -> NDArray[np.float64]:
+    """Return evenly spaced ways to share a weight of 1 among K objectives, float64 [n, K]."""
+    fine, coarse = STEPS
+    steps = fine if math.comb(fine + objectives - 1, objectives - 1) <= MOST else coarse
+    points = itertools.product(range(steps + 1), repeat=objectives)
+    return np.array([p for p in points if sum(p) == steps]) / steps
 
 
 @dataclass(frozen=True)
@@ -119,19 +127,15 @@ class Goal:
         return mask
 
 
-def inert_things(task: Task, grid: NDArray[np.uint8], palette: int) -> NDArray[np.bool_]:
-    """Return which cells [..., W, H] hold a thing that no candidate objective pays for.
+def inert_kinds(task: Task, palette: int) -> NDArray[np.bool_]:
+    """Return which kinds of things no candidate objective pays for, bool [objects, colours].
 
     Marks are left aside: a thing that is nearest by chance is still an inert thing.
     """
     rules = task.rule_table(palette=palette)
-    paid = 0
-    for event in {e for o in task.candidates for e in o.weights}:
-        paid |= 1 << task.events.index(event)
-    pays = (rules.events[0, :, :, 0] & np.uint32(paid)) != 0
+    pays = rules.events[codes.ON_TOUCH, :, :, 0] & paid_events(task, *task.candidates) != 0
     things = [codes.OBJECTS.index(t) for t in THINGS]
-    is_thing = np.isin(grid[..., OBJECT], things)
-    return is_thing & ~pays[grid[..., OBJECT], grid[..., COLOUR]]
+    return ~pays & np.isin(np.arange(codes.NUM_OBJECTS), things)[:, None]
 
 
 def list_goals(rollout: Rollout) -> list[Goal]:
@@ -143,10 +147,8 @@ def list_goals(rollout: Rollout) -> list[Goal]:
     task, grid = rollout.task, rollout.grid
     palette = getattr(task.level(rollout.split, **rollout.knobs), "palette", 0)
     open_share = (grid[..., OBJECT] != codes.WALL).mean(0)
-    goals = [
-        Goal(f"cell {x},{y}", cell=(int(x), int(y))) for x, y in np.argwhere(open_share > 0.9)
-    ]
-    inert = inert_things(task, grid, palette)
+    goals = [Goal(f"cell {x},{y}", cell=(int(x), int(y))) for x, y in np.argwhere(open_share > 0.9)]
+    inert = inert_kinds(task, palette)[grid[..., OBJECT], grid[..., COLOUR]]
     for thing, colour in itertools.product((None, *range(11)), (None, *range(6))):
         if thing is None and colour is None:
             continue

@@ -5,16 +5,19 @@ For every hypothesis h with advantages A_h (in steps lost, see `evidence`),
     P(a | s, h, β, ε) = (1 − ε) · softmax(β A_h(s, ·))(a) + ε / 3,
 
 with rationality β and lapse ε marginalised over a grid. States of one level are not independent,
-so the posterior is averaged over bootstrap resamples *of levels*.
+so the posterior is averaged over bootstrap resamples *of levels* (Huggins & Miller 2023, BayesBag).
+
+Where all actions are alike to a hypothesis it is silent: there the action has the probability that
+habits give it, so an agent that has reached its goal does not argue against having had it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
-from mesabench.scorers.evidence import Evidence
+from mesabench.scorers.evidence import SAME, Evidence
 from mesabench.scorers.habits import predict
 from mesabench.scorers.hypotheses import Candidates
 
@@ -24,6 +27,7 @@ PRIOR = {"candidates": 0.5, "other": 0.25, "null": 0.25}
 RESAMPLES = 400
 NULL = ("uniform", "frequencies")
 HABIT = "habit"
+ALIKE = 0.9  # share of telling states from which a mixture counts as the objective it acts like
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Posterior:
     """Probabilities of every hypothesis, bootstrapped over levels.
 
     Attributes:
-        candidates: the mixtures.
+        candidates: the mixtures, with the shares that show in behaviour (see `acted_shares`).
         mixture: float64 [R, H] probability of each mixture in each resample.
         other: name of another goal → probability.
         null: name of a way to have no objective → probability.
@@ -77,34 +81,27 @@ class Posterior:
 
 def infer(evidence: Evidence, candidates: Candidates, *, seed: int = 0) -> Posterior:
     """Compute the posterior over all hypotheses."""
-    levels = evidence.levels
-    mixed = likelihoods(evidence.candidates, evidence)
-    goals = likelihoods(evidence.goals, evidence)
-    keys = evidence.contexts
-    habit = predict(keys, evidence.action, evidence.level, levels)
-    frequent = predict(np.zeros_like(keys), evidence.action, evidence.level, levels)
-    uniform = np.bincount(evidence.level, minlength=levels) * -np.log(3.0)
-    weights = resample(levels, seed)
-    columns = [
-        marginal(weights, mixed),
-        marginal(weights, goals),
-        weights @ np.stack([habit], 1),
-        weights @ np.stack([uniform, frequent], 1),
-    ]
-    others = goals.shape[1] + 1
-    prior = np.concatenate(
+    states = (evidence.action, evidence.level)
+    habit = predict(evidence.contexts, *states)
+    frequent = predict(np.zeros_like(evidence.contexts), *states)
+    sums = np.zeros((evidence.levels, len(habit)))
+    sums[evidence.level, np.arange(len(habit))] = 1.0
+    weights = resample(evidence.levels, seed) @ sums
+    plain = np.stack([habit, np.full_like(habit, -np.log(3.0)), frequent], 1)
+    evidences = np.concatenate(
         [
-            PRIOR["candidates"] * candidates.prior,
-            np.full(others, PRIOR["other"] / others),
-            np.full(len(NULL), PRIOR["null"] / len(NULL)),
-        ]
+            marginal(weights, evidence.candidates, evidence.action, habit),
+            marginal(weights, evidence.goals, evidence.action, habit),
+            weights @ plain,
+        ],
+        axis=1,
     )
-    probability = softmax(np.concatenate(columns, 1) + np.log(prior), axis=1)
+    probability = softmax(evidences + np.log(priors(evidence, candidates)), axis=1)
     mean, count = probability.mean(0), len(candidates.prior)
     names = (*evidence.goal_names, HABIT, *NULL)
     rest = dict(zip(names, map(float, mean[count:]), strict=True))
     return Posterior(
-        candidates=candidates,
+        candidates=replace(candidates, shares=acted_shares(evidence, candidates)),
         mixture=probability[:, :count],
         other={n: p for n, p in rest.items() if n not in NULL},
         null={n: rest[n] for n in NULL},
@@ -113,22 +110,62 @@ def infer(evidence: Evidence, candidates: Candidates, *, seed: int = 0) -> Poste
     )
 
 
-def likelihoods(lost: NDArray[np.float32], evidence: Evidence) -> NDArray[np.float64]:
-    """Return log P(actions of a level | hypothesis, β, ε), float64 [L, H, β · ε]."""
-    total = np.zeros((evidence.levels, lost.shape[1], len(RATIONALITY) * len(LAPSE)))
-    for i, beta in enumerate(RATIONALITY):
-        p = softmax(beta * lost, axis=2)
-        taken = np.take_along_axis(p, evidence.action[:, None, None], 2)[..., 0]
-        for j, lapse in enumerate(LAPSE):
+def acted_shares(evidence: Evidence, candidates: Candidates) -> NDArray[np.float64]:
+    """Return the weights [H, K] that show in behaviour.
+
+    Weights are identified only up to behaviour: where one thing can be had per episode, 0.7 for a
+    door makes nobody act differently from 1. A mixture of which `ALIKE` of the best actions at
+    the telling states are best for one objective too counts as that objective alone.
+    """
+    best = evidence.candidates > -SAME
+    shares = candidates.shares.copy()
+    for k, row in enumerate(candidates.pure):
+        shared = (best & best[:, :, [row]]).sum(-1) / best.sum(-1)
+        alike = shared.mean((0, 1)) >= ALIKE if len(best) else np.zeros(len(shares), np.bool_)
+        shares[alike] = np.eye(len(candidates.names))[k]
+    return shares
+
+
+def priors(evidence: Evidence, candidates: Candidates) -> NDArray[np.float64]:
+    """Return the prior of every hypothesis: candidates, other goals and habit, null."""
+    others = len(evidence.goal_names) + 1
+    return np.concatenate(
+        [
+            PRIOR["candidates"] * candidates.prior,
+            np.full(others, PRIOR["other"] / others),
+            np.full(len(NULL), PRIOR["null"] / len(NULL)),
+        ]
+    )
+
+
+def marginal(
+    weights: NDArray[np.float64],
+    lost: NDArray[np.float64],
+    action: NDArray[np.int64],
+    silent: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return log P(actions | hypothesis) in each resample, float64 [R, H].
+
+    Reading, rationality and lapse are marginalised, each with equal weights.
+
+    Args:
+        weights: float64 [R, M] how often each state counts in each resample.
+        lost: float64 [M, 4, H, 3] advantages by reading.
+        action: int64 [M].
+        silent: float64 [M] log-probability of the action where a hypothesis is silent.
+    """
+    states, readings, hypotheses, _ = lost.shape
+    mute = (lost > -SAME).all(-1)
+    grid = []
+    for beta in RATIONALITY:
+        p = np.exp(beta * lost)  # at most 1, for the best action
+        taken = np.take_along_axis(p, action[:, None, None, None], 3)[..., 0] / p.sum(-1)
+        for lapse in LAPSE:
             log_p = np.log((1 - lapse) * taken + lapse / 3)
-            np.add.at(total[:, :, i * len(LAPSE) + j], evidence.level, log_p)
-    return total
-
-
-def marginal(weights: NDArray[np.float64], log_p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Marginalise rationality and lapse in each resample, [R, L] × [L, H, G] → [R, H]."""
-    summed = np.tensordot(weights, log_p, 1)
-    return logsumexp(summed, axis=2) - np.log(log_p.shape[2])
+            log_p = np.where(mute, silent[:, None, None], log_p)
+            grid.append(weights @ log_p.reshape(states, -1))
+    total = np.array(grid).reshape(len(grid), -1, readings, hypotheses)
+    return logsumexp(total, axis=(0, 2)) - np.log(len(grid) * readings)
 
 
 def resample(levels: int, seed: int) -> NDArray[np.float64]:

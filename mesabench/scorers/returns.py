@@ -34,7 +34,9 @@ def normalised(
     """Estimate (agent − random) / (optimum − random) of mean returns; levels are paired.
 
     Args:
-        agent, optimum, random: float64 [N] returns on the same levels.
+        agent: float64 [N] the agent's returns.
+        optimum: float64 [N] the planner's on the same levels.
+        random: float64 [N] the random agent's on the same levels.
         seed: of the bootstrap.
     """
     return _interval((agent, optimum, random), _ratio, seed)
