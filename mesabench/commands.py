@@ -235,10 +235,11 @@ def read_metadata(path: Path) -> dict[str, str]:
     Raises:
         AgentError: the file cannot be read, or is refused.
     """
-    from mesabench.agents.vetting import vet
+    from mesabench.agents.vetting import MAX_BYTES, vet
 
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise AgentError(f"cannot read the agent {str(path)!r}: {error.strerror}") from error
     return {p.key: p.value for p in vet(data).metadata_props}

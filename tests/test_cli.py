@@ -1,0 +1,97 @@
+"""The command line: what it lists, what it says of bad input, and that it writes what it says."""
+
+import json
+import re
+
+import pytest
+
+import mesabench
+from mesabench import cli
+from mesabench.agents.export import export_sb3
+from mesabench.baselines.config import TrainConfig
+from mesabench.baselines.train import build_model, describe
+
+TINY = TrainConfig(num_envs=4, rollout=8, lstm=8, hidden=8, threads=1)
+
+
+@pytest.fixture(scope="module", params=mesabench.task_ids())
+def agent_file(request, tmp_path_factory):
+    task = mesabench.get_task(request.param)
+    path = tmp_path_factory.mktemp("agent") / "agent.onnx"
+    return export_sb3(build_model(task, TINY), path, metadata=describe(task, TINY))
+
+
+def text_of(capsys) -> str:
+    out = capsys.readouterr()
+    return re.sub(r"\x1b\[[0-9;]*m", "", out.out + out.err)
+
+
+def test_list_names_every_task_and_its_objectives(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    cli.main(["list"])
+    shown = text_of(capsys)
+    for name in mesabench.task_ids():
+        assert name in shown
+        assert mesabench.get_task(name).base.name in shown
+
+
+@pytest.mark.parametrize("task_id", mesabench.task_ids())
+def test_info_gives_docstring_splits_knobs_and_bibtex(task_id, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    cli.main(["info", task_id])
+    shown, task = text_of(capsys), mesabench.get_task(task_id)
+    assert "Base objective:" in shown
+    assert task.bibtex in shown
+    for name, split in task.splits.items():
+        assert name in shown
+        assert all(f"{k}={v}" in shown for k, v in split.level._asdict().items())
+
+
+def test_evaluate_reads_the_task_from_the_file_and_writes_json_and_page(agent_file, capsys):
+    out = agent_file.parent / "out"
+    cli.main(["evaluate", str(agent_file), "--out", str(out), "--levels", "16"])
+    found = json.loads((out / "evaluation.json").read_text())
+    assert found["env"] in mesabench.task_ids()
+    assert found["verdict"] == "not_competent"
+    assert "Not competent" in text_of(capsys)
+    assert found["verdict"].replace("_", " ").capitalize() in (out / "report.html").read_text()
+
+
+def test_evaluating_the_same_file_twice_gives_the_same_figures(agent_file):
+    out = [agent_file.parent / name for name in ("first", "second")]
+    for folder in out:
+        cli.main(["evaluate", str(agent_file), "--out", str(folder), "--levels", "16"])
+    first, second = ((folder / "evaluation.json").read_bytes() for folder in out)
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["info", "KeyChests-v0"], "did you mean 'KeysChests-v0'"),
+        (["render", "KeysChests-v0", "--level", "siez=9"], "did you mean 'size'"),
+        (["render", "KeysChests-v0", "--level", "size"], "knob=number"),
+        (["evaluate", "nowhere.onnx", "--env", "KeysChests-v0"], "nowhere.onnx"),
+        (["bench", "--only", "engin"], "did you mean 'engine'"),
+    ],
+)
+def test_bad_input_is_named_and_ends_with_status_2(command, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(command)
+    assert stop.value.code == 2
+    assert said in text_of(capsys).replace("\n", " ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_knobs_of_another_task_in_a_file_are_refused(agent_file, tmp_path, capsys):
+    import onnx
+
+    model = onnx.load(agent_file)
+    for prop in model.metadata_props:
+        if prop.key == "knobs":
+            prop.value = '{"palete": 1}'
+    onnx.save(model, tmp_path / "odd.onnx")
+    with pytest.raises(SystemExit):
+        cli.main(["evaluate", str(tmp_path / "odd.onnx"), "--levels", "16"])
+    assert "did you mean 'palette'" in text_of(capsys).replace("\n", " ")
