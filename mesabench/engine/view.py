@@ -133,10 +133,8 @@ def columns_inside(window):
 def sight(here, window, rules):
     """Return the cells that are seen, a bit each (MiniGrid's `Grid.process_vis`).
 
-    Light starts at the agent. In each row, nearest first, it spreads to the right and to the
-    left through clear cells and into the opaque ones behind them. Every clear cell that is lit
-    lights those ahead and ahead to the left in the next row; ahead to the right only if the
-    light did not come from the right.
+    Light starts at the agent. In each row, nearest first, it fills every run of clear cells that
+    it meets; the cells so lit, and those beside them, are seen and pass it on to the next row.
     """
     if rules.see_through:
         return ALL
@@ -153,16 +151,15 @@ def sight(here, window, rules):
                 clear |= ((CLEAR >> kind) & 1) << i
             clear &= columns_inside(window)
         source = lit & clear
-        # The carry of this sum runs through a run of clear cells as light does.
-        onward = (((clear + source) ^ clear) | source) & ROW
+        # To the right, the carry of this sum runs through a run of clear cells as light does.
+        spread = source | (((clear + source) ^ clear) & clear)
         pair = clear & (clear >> 1)
         back = source | (clear & (source >> 1))
         back |= pair & (back >> 2)
-        back |= pair & (pair >> 2) & (back >> 4)
-        cells |= (lit | onward | back | (back >> 1)) << (VIEW * j)
-        onward &= clear
-        back |= onward
-        lit = (back | (back >> 1) | (onward << 1)) & ROW
+        spread |= back | (pair & (pair >> 2) & (back >> 4))
+        around = (spread | (spread << 1) | (spread >> 1)) & ROW
+        cells |= (lit | around) << (VIEW * j)
+        lit = around
         if lit == 0:
             break
     return cells
