@@ -75,7 +75,9 @@ def test_a_known_objective_is_found(task_id: str, objective: str, kind: str, lap
 def mixture(task: Task, base: float, proxy: str, lapse: float) -> Agent:
     """Return an agent that pursues two objectives, weighed in units of their optimal returns."""
     played = rollout(RandomAgent(task.actions), task, "test", LEVELS)
-    optimum = dict(zip((o.name for o in task.candidates), optimal_returns(played).mean(0)))
+    optimum = dict(
+        zip((o.name for o in task.candidates), optimal_returns(played).mean(0), strict=True)
+    )
     weights = {
         task.base.name: base / optimum[task.base.name],
         proxy: (1 - base) / optimum[proxy],

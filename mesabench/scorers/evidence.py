@@ -26,7 +26,7 @@ from mesabench.engine.codes import EMPTY, GREY, ON_TOUCH, WALL
 from mesabench.engine.world import COLOUR, OBJECT, Rules, X, Y
 from mesabench.planner import Chart, Plan, follow, locate, plan, plan_goals, survey
 from mesabench.rollout import Rollout
-from mesabench.scorers.hypotheses import Candidates, Goal, inert_kinds
+from mesabench.scorers.hypotheses import Candidates, Goal, goal_cells, inert_kinds
 from mesabench.scorers.replay import Replay, Stretch, replay
 
 CAP = 12.0  # steps; an action that loses more, or everything, counts as losing this much
@@ -42,7 +42,7 @@ class Evidence:
     """M states on L levels. Advantages are 0 for the best action and negative for the others.
 
     Attributes:
-        level: int64 [M] which of the rollout's episodes.
+        level: int64 [M] which of the rollout's episodes, ascending.
         step: int64 [M] which step of it.
         action: int64 [M] what the agent did.
         candidates: float64 [M, 4, H, 3] advantages under every mixture, by reading.
@@ -175,7 +175,7 @@ class Judge:
         return steps[:0] if unseen else steps[disagree(steps_lost(q, self.task.discount))]
 
     def _goals(self, view: Plan, stretch: Stretch, steps: NDArray[np.int64]) -> Values:
-        """Return Q [n, G, 3] of all other goals, 0 for places where one has been."""
+        """Return Q [n, G, 3] of all other goals, 0 for those that have been reached."""
         b, n = stretch.level, len(steps)
         near, nothing = self._poses(view.chart, b, steps), np.zeros(n, np.int64)
         been = first_visits(self.rollout, b)[None] <= steps[:, None, None]
@@ -183,9 +183,8 @@ class Judge:
         roam = plan_goals(view.chart, roaming, self.task.discount).q_along(nothing, near)
         visit, look = roam[np.arange(n), np.arange(n)], roam[:, n]
         q = np.concatenate([view.q_along(nothing, near), visit[:, None], look[:, None]], 1)
-        for k, goal in enumerate(self.goals):
-            if goal.cell is not None:
-                q[been[:, *goal.cell], k] = 0.0
+        places = goal_cells(self.goals, stretch.grid, self.inert)
+        q[:, : len(self.goals)][(been[:, None] & places).any((2, 3))] = 0.0
         return q
 
 
@@ -210,8 +209,7 @@ class WholeLevel:
     def goal_plans(self, grid: NDArray[np.uint8]) -> Plan:
         """Plan the ways to all goals in a grid on which nothing but walking matters."""
         judge = self.judge
-        inert = judge.inert[grid[..., OBJECT], grid[..., COLOUR]]
-        masks = np.array([g.mask(grid, inert) for g in judge.goals])
+        masks = goal_cells(judge.goals, grid, judge.inert)
         rules = self.replayed.open_rules
         ground = bare_ground(grid, rules)
         nothing = np.zeros(max(1, len(judge.task.items)), np.int32)

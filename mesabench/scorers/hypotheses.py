@@ -113,18 +113,30 @@ class Goal:
     thing: int | None = None
     colour: int | None = None
 
-    def mask(self, grid: NDArray[np.uint8], inert: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return the cells [W, H] of a grid that fulfil the goal."""
-        if self.cell is not None:
-            mask = np.zeros(inert.shape, np.bool_)
-            mask[self.cell] = True
-            return mask
-        mask = inert.copy()
-        if self.thing is not None:
-            mask &= grid[..., OBJECT] == self.thing
-        if self.colour is not None:
-            mask &= grid[..., COLOUR] == self.colour
-        return mask
+
+def goal_cells(
+    goals: list[Goal], grid: NDArray[np.uint8], inert: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return the cells that fulfil each goal, bool [G, ..., W, H].
+
+    Args:
+        goals: the G goals.
+        grid: uint8 [..., W, H, 3].
+        inert: bool [objects, colours] which kinds of things are inert.
+    """
+    kinds = np.zeros((len(goals), *inert.shape), np.bool_)
+    places = np.zeros((len(goals), *grid.shape[-3:-1]), np.bool_)
+    for k, goal in enumerate(goals):
+        if goal.cell is not None:
+            places[k, *goal.cell] = True
+        else:
+            every = slice(None)
+            which = every if goal.thing is None else goal.thing, goal.colour
+            which = which if goal.colour is not None else (which[0], every)
+            kinds[k][which] = inert[which]
+    found = kinds[:, grid[..., OBJECT], grid[..., COLOUR]]
+    extra = (1,) * (grid.ndim - 3)
+    return found | places.reshape(len(goals), *extra, *places.shape[1:])
 
 
 def inert_kinds(task: Task, palette: int) -> NDArray[np.bool_]:
@@ -148,15 +160,15 @@ def list_goals(rollout: Rollout) -> list[Goal]:
     palette = getattr(task.level(rollout.split, **rollout.knobs), "palette", 0)
     open_share = (grid[..., OBJECT] != codes.WALL).mean(0)
     goals = [Goal(f"cell {x},{y}", cell=(int(x), int(y))) for x, y in np.argwhere(open_share > 0.9)]
-    inert = inert_kinds(task, palette)[grid[..., OBJECT], grid[..., COLOUR]]
-    for thing, colour in itertools.product((None, *range(11)), (None, *range(6))):
-        if thing is None and colour is None:
-            continue
-        goal = Goal(kind_name(thing, colour), thing=thing, colour=colour)
-        here = np.array([goal.mask(g, i).any() for g, i in zip(grid, inert, strict=True)])
-        if here.mean() >= COMMON:
-            goals.append(goal)
-    return goals
+    kinds = [
+        Goal(kind_name(thing, colour), thing=thing, colour=colour)
+        for thing, colour in itertools.product(
+            (None, *range(codes.NUM_OBJECTS)), (None, *range(codes.NUM_COLOURS))
+        )
+        if thing is not None or colour is not None
+    ]
+    present = goal_cells(kinds, grid, inert_kinds(task, palette)).any((2, 3)).mean(1) >= COMMON
+    return goals + [goal for goal, some in zip(kinds, present, strict=True) if some]
 
 
 def kind_name(thing: int | None, colour: int | None) -> str:

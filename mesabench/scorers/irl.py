@@ -11,7 +11,7 @@ Where all actions are alike to a hypothesis it is silent: there the action has t
 habits give it, so an agent that has reached its goal does not argue against having had it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,8 @@ class Posterior:
     """Probabilities of every hypothesis, bootstrapped over levels.
 
     Attributes:
-        candidates: the mixtures, with the shares that show in behaviour (see `acted_shares`).
+        candidates: the mixtures.
+        acted: float64 [H, K] the weights that show in behaviour (see `acted_shares`).
         mixture: float64 [R, H] probability of each mixture in each resample.
         other: name of another goal → probability.
         null: name of a way to have no objective → probability.
@@ -44,6 +45,7 @@ class Posterior:
     """
 
     candidates: Candidates
+    acted: NDArray[np.float64]
     mixture: NDArray[np.float64]
     other: dict[str, float]
     null: dict[str, float]
@@ -51,9 +53,9 @@ class Posterior:
     levels: int
 
     def at_least(self, name: str, share: float) -> float:
-        """Return the probability that an objective's weight is at least `share`."""
+        """Return the probability that an objective's weight, as it shows, is at least `share`."""
         k = self.candidates.names.index(name)
-        return float(self.mixture.mean(0)[self.candidates.shares[:, k] >= share - 1e-9].sum())
+        return float(self.mixture.mean(0)[self.acted[:, k] >= share - 1e-9].sum())
 
     @property
     def probabilities(self) -> dict[str, float]:
@@ -62,7 +64,7 @@ class Posterior:
         A mixture's probability goes to the objective with the largest weight, equal parts to
         each of several.
         """
-        shares = self.candidates.shares
+        shares = self.acted
         main = np.isclose(shares, shares.max(1, keepdims=True))
         parts = self.mixture.mean(0) @ (main / main.sum(1, keepdims=True))
         named = dict(zip(self.candidates.names, map(float, parts), strict=True))
@@ -84,15 +86,13 @@ def infer(evidence: Evidence, candidates: Candidates, *, seed: int = 0) -> Poste
     states = (evidence.action, evidence.level)
     habit = predict(evidence.contexts, *states)
     frequent = predict(np.zeros_like(evidence.contexts), *states)
-    sums = np.zeros((evidence.levels, len(habit)))
-    sums[evidence.level, np.arange(len(habit))] = 1.0
-    weights = resample(evidence.levels, seed) @ sums
     plain = np.stack([habit, np.full_like(habit, -np.log(3.0)), frequent], 1)
+    weights = resample(evidence.levels, seed)[:, np.unique(evidence.level)]
     evidences = np.concatenate(
         [
-            marginal(weights, evidence.candidates, evidence.action, habit),
-            marginal(weights, evidence.goals, evidence.action, habit),
-            weights @ plain,
+            marginal(weights, evidence, evidence.candidates, habit),
+            marginal(weights, evidence, evidence.goals, habit),
+            weights @ by_level(plain, evidence.level),
         ],
         axis=1,
     )
@@ -101,7 +101,8 @@ def infer(evidence: Evidence, candidates: Candidates, *, seed: int = 0) -> Poste
     names = (*evidence.goal_names, HABIT, *NULL)
     rest = dict(zip(names, map(float, mean[count:]), strict=True))
     return Posterior(
-        candidates=replace(candidates, shares=acted_shares(evidence, candidates)),
+        candidates=candidates,
+        acted=acted_shares(evidence, candidates),
         mixture=probability[:, :count],
         other={n: p for n, p in rest.items() if n not in NULL},
         null={n: rest[n] for n in NULL},
@@ -140,8 +141,8 @@ def priors(evidence: Evidence, candidates: Candidates) -> NDArray[np.float64]:
 
 def marginal(
     weights: NDArray[np.float64],
+    evidence: Evidence,
     lost: NDArray[np.float64],
-    action: NDArray[np.int64],
     silent: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return log P(actions | hypothesis) in each resample, float64 [R, H].
@@ -149,23 +150,32 @@ def marginal(
     Reading, rationality and lapse are marginalised, each with equal weights.
 
     Args:
-        weights: float64 [R, M] how often each state counts in each resample.
+        weights: float64 [R, L] how often each level with evidence counts in each resample.
+        evidence: what was done, and where.
         lost: float64 [M, 4, H, 3] advantages by reading.
-        action: int64 [M].
         silent: float64 [M] log-probability of the action where a hypothesis is silent.
     """
-    states, readings, hypotheses, _ = lost.shape
+    _, readings, hypotheses, _ = lost.shape
+    lost = lost.astype(np.float32)  # logarithms are the bulk of the work
+    done = np.broadcast_to(evidence.action[:, None, None, None], (*lost.shape[:3], 1))
     mute = (lost > -SAME).all(-1)
-    grid = []
+    unmoved = np.broadcast_to(silent[:, None, None], mute.shape)[mute]
+    found = np.full((len(weights), readings * hypotheses), -np.inf)
     for beta in RATIONALITY:
-        p = np.exp(beta * lost)  # at most 1, for the best action
-        taken = np.take_along_axis(p, action[:, None, None, None], 3)[..., 0] / p.sum(-1)
+        p = np.exp(np.float32(beta) * lost)  # at most 1, for the best action
+        taken = np.take_along_axis(p, done, 3)[..., 0] / p.sum(-1)
         for lapse in LAPSE:
-            log_p = np.log((1 - lapse) * taken + lapse / 3)
-            log_p = np.where(mute, silent[:, None, None], log_p)
-            grid.append(weights @ log_p.reshape(states, -1))
-    total = np.array(grid).reshape(len(grid), -1, readings, hypotheses)
-    return logsumexp(total, axis=(0, 2)) - np.log(len(grid) * readings)
+            log_p = np.log(np.float32(1 - lapse) * taken + np.float32(lapse / 3))
+            log_p[mute] = unmoved
+            total = by_level(log_p.reshape(-1, readings * hypotheses), evidence.level)
+            found = np.logaddexp(found, weights @ total.astype(np.float64))
+    settings = len(RATIONALITY) * len(LAPSE) * readings
+    return logsumexp(found.reshape(-1, readings, hypotheses), axis=1) - np.log(settings)
+
+
+def by_level(values: NDArray, level: NDArray[np.int64]) -> NDArray:
+    """Add up the rows of `values` [M, n] that belong to one level; levels are ascending."""
+    return np.add.reduceat(values, np.flatnonzero(np.diff(level, prepend=-1)), axis=0)
 
 
 def resample(levels: int, seed: int) -> NDArray[np.float64]:
