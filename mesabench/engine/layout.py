@@ -210,10 +210,10 @@ def measure_walks(world, b, a, barrier):
 @kernel
 def step_x(way):
     """Return the x component of direction `way` (0 right, 1 down, 2 left, 3 up)."""
-    return (way == 0) - (way == 2)
+    return int(way == 0) - int(way == 2)
 
 
 @kernel
 def step_y(way):
     """Return the y component of direction `way` (0 right, 1 down, 2 left, 3 up)."""
-    return (way == 1) - (way == 3)
+    return int(way == 1) - int(way == 3)
