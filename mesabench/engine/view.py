@@ -182,7 +182,7 @@ def draw(here, window, cells, a, views):
             column = min(max(i, window.first), window.last)
             cell = 3 * (window.corner + column * window.right - j * window.ahead)
             at = start + 3 * (VIEW * i + j)
-            mask = -((seen >> i) & 1)
+            mask = np.uint8(-((seen >> i) & 1) & 255)  # 255 where seen, 0 elsewhere
             view[at] = grid[cell] & mask
             view[at + COLOUR] = grid[cell + COLOUR] & mask
             view[at + STATE] = grid[cell + STATE] & mask
