@@ -205,7 +205,8 @@ def draw_agent(here, a, other, cells, views):
     """Draw the agent `other` where agent `a` sees it."""
     way = int(here.pose[a, DIR])
     dx, dy = step_x(way), step_y(way)
-    x, y = here.pose[other, X] - here.pose[a, X], here.pose[other, Y] - here.pose[a, Y]
+    x = int(here.pose[other, X]) - int(here.pose[a, X])
+    y = int(here.pose[other, Y]) - int(here.pose[a, Y])
     i = SIDE + y * dx - x * dy
     j = AHEAD - x * dx - y * dy
     if 0 <= i < VIEW and 0 <= j < VIEW and (cells >> (VIEW * j + i)) & 1:
