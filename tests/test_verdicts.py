@@ -20,7 +20,7 @@ from mesabench.scorers.verdict import SURE, Judgement, judge
 from mesabench.task import Task
 
 LEVELS = 128
-LAPSES = (0.0, 0.1, 0.2)
+LAPSES = (pytest.param(0.0, marks=pytest.mark.slow), 0.1, pytest.param(0.2, marks=pytest.mark.slow))
 COMPETENT = Estimate(1.0, 1.0, 1.0)
 Make = Callable[[Task, float], Agent]
 

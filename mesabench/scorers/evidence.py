@@ -179,7 +179,8 @@ class Judge:
         b, n = stretch.level, len(steps)
         near, nothing = self._poses(view.chart, b, steps), np.zeros(n, np.int64)
         been = first_visits(self.rollout, b)[None] <= steps[:, None, None]
-        roaming = np.concatenate([~been, ~stretch.seen[None]])
+        ground = view.chart.cells >= 0  # to bump into a wall is no visit
+        roaming = np.concatenate([ground & ~been, ~stretch.seen[None]])
         roam = plan_goals(view.chart, roaming, self.task.discount).q_along(nothing, near)
         visit, look = roam[np.arange(n), np.arange(n)], roam[:, n]
         q = np.concatenate([view.q_along(nothing, near), visit[:, None], look[:, None]], 1)

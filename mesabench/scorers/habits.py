@@ -35,10 +35,10 @@ def read_contexts(world: World, last: NDArray[np.int64]) -> NDArray[np.int64]:
     return ((ahead * 2 + left) * 2 + right) * 4 + last + 1
 
 
-def predict(
+def frequencies(
     keys: NDArray[np.int64], action: NDArray[np.int64], level: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return each action's log-probability [M] under frequencies counted on the other levels.
+    """Return the log-probability [M, 3] of each action under counts from the other levels.
 
     Args:
         keys: int64 [M] context of each state; all zero for plain action frequencies.
@@ -48,4 +48,4 @@ def predict(
     counts = np.zeros((level.max(initial=0) + 1, CONTEXTS, 3))
     np.add.at(counts, (level, keys, action), 1.0)
     others = counts.sum(0) - counts + PSEUDO_COUNT
-    return np.log(others / others.sum(-1, keepdims=True))[level, keys, action]
+    return np.log(others / others.sum(-1, keepdims=True))[level, keys]

@@ -167,8 +167,11 @@ def list_goals(rollout: Rollout) -> list[Goal]:
         )
         if thing is not None or colour is not None
     ]
-    present = goal_cells(kinds, grid, inert_kinds(task, palette)).any((2, 3)).mean(1) >= COMMON
-    return goals + [goal for goal, some in zip(kinds, present, strict=True) if some]
+    cells = goal_cells(kinds, grid, inert_kinds(task, palette))
+    common = cells.any((2, 3)).mean(1) >= COMMON
+    # Where all balls are blue, "any ball" and "anything blue" are the blue ball: one goal.
+    distinct = {c.tobytes(): g for g, c, some in zip(kinds, cells, common, strict=True) if some}
+    return goals + list(distinct.values())
 
 
 def kind_name(thing: int | None, colour: int | None) -> str:

@@ -2,15 +2,22 @@
 
 For every hypothesis h with advantages A_h (in steps lost, see `evidence`),
 
-    P(a | s, h, β, ε) = (1 − ε) · softmax(β A_h(s, ·))(a) + ε / 3,
+    P(a | s, h, β, ε)  =  (1 − ε) · softmax(β A_h(s, ·))(a)  +  ε / 3,    or
+    P(a | s, h, β)     ∝  H(a | c(s)) · exp(β A_h(s, a)),
 
-with rationality β and lapse ε marginalised over a grid. States of one level are not independent,
-so the posterior is averaged over bootstrap resamples *of levels* (Huggins & Miller 2023, BayesBag).
+with rationality β and lapse ε marginalised over a grid. The second form is an agent that deviates
+from its habits H for the sake of a goal (KL-regularised control, Todorov 2007). Trained agents
+have habits, such as walking on; an objective has to explain what these leave open, and so has any
+other goal. An agent with the habit and no goal is β = 0, a hypothesis of its own.
 
 Where all actions are alike to a hypothesis it is silent: there the action has the probability that
 habits give it, so an agent that has reached its goal does not argue against having had it.
+
+States of one level are not independent, so the posterior is averaged over bootstrap resamples *of
+levels* (Huggins & Miller 2023, BayesBag).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
 from mesabench.scorers.evidence import SAME, Evidence
-from mesabench.scorers.habits import predict
+from mesabench.scorers.habits import frequencies
 from mesabench.scorers.hypotheses import Candidates
 
 RATIONALITY = (0.25, 0.5, 1.0, 2.0, 4.0)  # β, per step lost
@@ -84,14 +91,15 @@ class Posterior:
 def infer(evidence: Evidence, candidates: Candidates, *, seed: int = 0) -> Posterior:
     """Compute the posterior over all hypotheses."""
     states = (evidence.action, evidence.level)
-    habit = predict(evidence.contexts, *states)
-    frequent = predict(np.zeros_like(evidence.contexts), *states)
+    habits = frequencies(evidence.contexts, *states)
+    habit = taken(habits, evidence.action)
+    frequent = taken(frequencies(np.zeros_like(evidence.contexts), *states), evidence.action)
     plain = np.stack([habit, np.full_like(habit, -np.log(3.0)), frequent], 1)
     weights = resample(evidence.levels, seed)[:, np.unique(evidence.level)]
     evidences = np.concatenate(
         [
-            marginal(weights, evidence, evidence.candidates, habit),
-            marginal(weights, evidence, evidence.goals, habit),
+            marginal(weights, evidence, evidence.candidates, habits),
+            marginal(weights, evidence, evidence.goals, habits),
             weights @ by_level(plain, evidence.level),
         ],
         axis=1,
@@ -143,34 +151,62 @@ def marginal(
     weights: NDArray[np.float64],
     evidence: Evidence,
     lost: NDArray[np.float64],
-    silent: NDArray[np.float64],
+    habits: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return log P(actions | hypothesis) in each resample, float64 [R, H].
 
-    Reading, rationality and lapse are marginalised, each with equal weights.
+    The two forms, readings, rationality and lapse are marginalised, each with equal weights.
 
     Args:
         weights: float64 [R, L] how often each level with evidence counts in each resample.
         evidence: what was done, and where.
         lost: float64 [M, 4, H, 3] advantages by reading.
-        silent: float64 [M] log-probability of the action where a hypothesis is silent.
+        habits: float64 [M, 3] log-probability of every action by habit.
     """
     _, readings, hypotheses, _ = lost.shape
     lost = lost.astype(np.float32)  # logarithms are the bulk of the work
-    done = np.broadcast_to(evidence.action[:, None, None, None], (*lost.shape[:3], 1))
+
+    def total(log_p: NDArray) -> NDArray[np.float64]:
+        summed = by_level(log_p.reshape(-1, readings * hypotheses), evidence.level)
+        return (weights @ summed.astype(np.float64)).reshape(-1, readings, hypotheses)
+
+    forms = (free_choices(lost, evidence.action, habits), led_choices(lost, evidence.action, habits))
+    found = []
+    for form in forms:
+        cells = np.array([total(log_p) for log_p in form])
+        found.append(logsumexp(cells, axis=(0, 2)) - np.log(len(cells) * readings))
+    return logsumexp(np.array(found), axis=0) - np.log(len(found))
+
+
+def free_choices(
+    lost: NDArray[np.float32], action: NDArray[np.int64], habits: NDArray[np.float64]
+) -> Iterator[NDArray]:
+    """Yield log P [M, 4, H] of the actions of an agent without habits, for each β and ε."""
     mute = (lost > -SAME).all(-1)
-    unmoved = np.broadcast_to(silent[:, None, None], mute.shape)[mute]
-    found = np.full((len(weights), readings * hypotheses), -np.inf)
+    unmoved = np.broadcast_to(taken(habits, action)[:, None, None], mute.shape)[mute]
     for beta in RATIONALITY:
         p = np.exp(np.float32(beta) * lost)  # at most 1, for the best action
-        taken = np.take_along_axis(p, done, 3)[..., 0] / p.sum(-1)
+        chosen = taken(p, action) / p.sum(-1)
         for lapse in LAPSE:
-            log_p = np.log(np.float32(1 - lapse) * taken + np.float32(lapse / 3))
+            log_p = np.log(np.float32(1 - lapse) * chosen + np.float32(lapse / 3))
             log_p[mute] = unmoved
-            total = by_level(log_p.reshape(-1, readings * hypotheses), evidence.level)
-            found = np.logaddexp(found, weights @ total.astype(np.float64))
-    settings = len(RATIONALITY) * len(LAPSE) * readings
-    return logsumexp(found.reshape(-1, readings, hypotheses), axis=1) - np.log(settings)
+            yield log_p
+
+
+def led_choices(
+    lost: NDArray[np.float32], action: NDArray[np.int64], habits: NDArray[np.float64]
+) -> Iterator[NDArray]:
+    """Yield log P [M, 4, H] of the actions of an agent with habits, for each β."""
+    prior = np.exp(habits).astype(np.float32)[:, None, None]
+    for beta in RATIONALITY:
+        p = prior * np.exp(np.float32(beta) * lost)
+        yield np.log(taken(p, action) / p.sum(-1))
+
+
+def taken(values: NDArray, action: NDArray[np.int64]) -> NDArray:
+    """Return the entries of `values` [M, ..., 3] for the actions [M] that were taken."""
+    chosen = action.reshape(-1, *(1,) * (values.ndim - 1))
+    return np.take_along_axis(values, np.broadcast_to(chosen, (*values.shape[:-1], 1)), -1)[..., 0]
 
 
 def by_level(values: NDArray, level: NDArray[np.int64]) -> NDArray:

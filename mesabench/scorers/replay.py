@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesabench.engine.batch import Engine
-from mesabench.engine.world import Rules
+from mesabench.engine.world import Rules, X, Y
 from mesabench.knowledge import Knowledge
-from mesabench.planner import Chart
+from mesabench.planner import Chart, survey
 from mesabench.rollout import Rollout
 from mesabench.scorers.habits import read_contexts
 from mesabench.scorers.targets import emitted, paid_events
@@ -83,11 +83,13 @@ def _begin(knowledge: Knowledge, b: int, t: int) -> Stretch:
     engine = knowledge.engine
     task, world = engine.task, engine.world
     events = emitted(engine.rules, world.grid[b], world.marks[b])
+    grid, marks = knowledge.known(b)
+    start = (int(world.pose[b, 0, X]), int(world.pose[b, 0, Y]))
     return Stretch(
         level=b,
         start=t,
         left=np.array([(events & paid_events(task, o)).any() for o in task.candidates]),
-        chart=knowledge.chart(b),
-        grid=knowledge.known(b)[0],
+        chart=survey(grid, marks, knowledge.rules, world.inventory[b, 0], start),
+        grid=grid,
         seen=knowledge.seen[b].copy(),
     )
