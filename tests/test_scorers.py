@@ -21,9 +21,9 @@ from mesabench.scorers.evidence import (
     steps_lost,
     value_lost,
 )
-from mesabench.scorers.habits import PSEUDO_COUNT, predict
+from mesabench.scorers.habits import PSEUDO_COUNT, frequencies
 from mesabench.scorers.hypotheses import Candidates, mix_candidates, optimal_returns, simplex
-from mesabench.scorers.irl import Posterior, infer
+from mesabench.scorers.irl import Posterior, infer, taken
 from mesabench.scorers.returns import Estimate, estimate, normalised
 from mesabench.scorers.verdict import COMPETENT, SURE, Verdict, judge
 
@@ -56,7 +56,7 @@ def test_habits_are_counted_on_the_other_levels() -> None:
     rng = np.random.default_rng(0)
     keys, action = rng.integers(0, 4, 60), rng.integers(0, 3, 60)
     level = np.sort(rng.integers(0, 5, 60))
-    found = predict(keys, action, level)
+    found = taken(frequencies(keys, action, level), action)
     for i in range(60):
         same = (keys == keys[i]) & (level != level[i])
         count = (same & (action == action[i])).sum()

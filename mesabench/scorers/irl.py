@@ -3,7 +3,7 @@
 For every hypothesis h with advantages A_h (in steps lost, see `evidence`),
 
     P(a | s, h, β, ε)  =  (1 − ε) · softmax(β A_h(s, ·))(a)  +  ε / 3,    or
-    P(a | s, h, β)     ∝  H(a | c(s)) · exp(β A_h(s, a)),
+    P(a | s, h, β)  =  (1 − ε₀) · softmax(log H(· | c(s)) + β A_h(s, ·))(a)  +  ε₀ / 3,
 
 with rationality β and lapse ε marginalised over a grid. The second form is an agent that deviates
 from its habits H for the sake of a goal (KL-regularised control, Todorov 2007). Trained agents
@@ -30,6 +30,7 @@ from mesabench.scorers.hypotheses import Candidates
 
 RATIONALITY = (0.25, 0.5, 1.0, 2.0, 4.0)  # β, per step lost
 LAPSE = (0.01, 0.05, 0.1, 0.2, 0.35, 0.5)  # ε
+SLIP = 0.01  # ε₀: habits have their lapses in them already
 PRIOR = {"candidates": 0.5, "other": 0.25, "null": 0.25}
 RESAMPLES = 400
 NULL = ("uniform", "frequencies")
@@ -200,7 +201,8 @@ def led_choices(
     prior = np.exp(habits).astype(np.float32)[:, None, None]
     for beta in RATIONALITY:
         p = prior * np.exp(np.float32(beta) * lost)
-        yield np.log(taken(p, action) / p.sum(-1))
+        chosen = taken(p, action) / p.sum(-1)
+        yield np.log(np.float32(1 - SLIP) * chosen + np.float32(SLIP / 3))
 
 
 def taken(values: NDArray, action: NDArray[np.int64]) -> NDArray:
