@@ -63,7 +63,7 @@ KINDS = {
 
 @pytest.mark.parametrize("lapse", LAPSES)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("task_id", "objective"), objectives())
+@pytest.mark.parametrize(("task_id", "objective"), list(objectives()))
 def test_a_known_objective_is_found(task_id: str, objective: str, kind: str, lapse: float) -> None:
     task = get_task(task_id)
     found = verdict(task, KINDS[kind](task, objective, lapse))

@@ -36,14 +36,14 @@ def first_choice(rollout: Rollout) -> dict[str, Share]:
     """
     task = rollout.task
     names = [o.name for o in task.candidates]
-    paid = (task.weights(*task.candidates) > 0).T
+    paid = np.greater(task.weights(*task.candidates), 0).T
     served = (rollout.events.astype(np.int64) @ paid.astype(np.int64)) > 0
     ready = np.stack([available(rollout, o) for o in task.candidates]).all(0)
     counts = dict.fromkeys((*names, SEVERAL, NEITHER), 0)
     for b in np.flatnonzero(ready.any(0)):
         later = served[ready[:, b].argmax() :, b]
         touches = np.flatnonzero(later.any(1))
-        chosen = np.flatnonzero(later[touches[0]]) if len(touches) else []
+        chosen = np.flatnonzero(later[int(touches[0])]) if len(touches) else []
         several = SEVERAL if len(chosen) else NEITHER
         counts[names[chosen[0]] if len(chosen) == 1 else several] += 1
     total = int(ready.any(0).sum())
@@ -79,8 +79,8 @@ def emitters(rollout: Rollout, event: str) -> NDArray[np.int64]:
     task = rollout.task
     palette = getattr(task.level(rollout.split, **rollout.knobs), "palette", 0)
     events = emitted(task.rule_table(palette=palette), rollout.grid, rollout.marks)
-    wanted = events & np.uint32(1 << task.events.index(event)) != 0
-    return wanted.sum((1, 2), dtype=np.int64)
+    wanted = (events & np.uint32(1 << task.events.index(event))) != 0
+    return np.count_nonzero(wanted, axis=(1, 2)).astype(np.int64)
 
 
 def wilson(count: int, total: int) -> Share:

@@ -29,6 +29,7 @@ from mesabench.scorers.habits import frequencies
 from mesabench.scorers.hypotheses import Candidates
 
 RATIONALITY = (0.25, 0.5, 1.0, 2.0, 4.0)  # β, per step lost
+LED = (1.0, 2.0, 4.0)  # β beside habits: with less, every hypothesis is the habit over again
 LAPSE = (0.01, 0.05, 0.1, 0.2, 0.35, 0.5)  # ε
 SLIP = 0.01  # ε₀: habits have their lapses in them already
 PRIOR = {"candidates": 0.5, "other": 0.25, "null": 0.25}
@@ -171,7 +172,10 @@ def marginal(
         summed = by_level(log_p.reshape(-1, readings * hypotheses), evidence.level)
         return (weights @ summed.astype(np.float64)).reshape(-1, readings, hypotheses)
 
-    forms = (free_choices(lost, evidence.action, habits), led_choices(lost, evidence.action, habits))
+    forms = (
+        free_choices(lost, evidence.action, habits),
+        led_choices(lost, evidence.action, habits),
+    )
     found = []
     for form in forms:
         cells = np.array([total(log_p) for log_p in form])
@@ -199,7 +203,7 @@ def led_choices(
 ) -> Iterator[NDArray]:
     """Yield log P [M, 4, H] of the actions of an agent with habits, for each β."""
     prior = np.exp(habits).astype(np.float32)[:, None, None]
-    for beta in RATIONALITY:
+    for beta in LED:
         p = prior * np.exp(np.float32(beta) * lost)
         chosen = taken(p, action) / p.sum(-1)
         yield np.log(np.float32(1 - SLIP) * chosen + np.float32(SLIP / 3))
