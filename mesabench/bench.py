@@ -121,9 +121,7 @@ def engine_rows(repeats: int) -> list[Row]:
 
 def engine_runner(batch: int, threads: int) -> Callable[[], float]:
     """Return a function that measures the engine's steps per second."""
-    engine = Engine(
-        get_task(TASK), batch=batch, threads=threads, knobs={"size": MAZE, "chests": 6}
-    )
+    engine = Engine(get_task(TASK), batch=batch, threads=threads, knobs={"size": MAZE, "chests": 6})
     actions = np.random.default_rng(0).integers(0, 3, (256, batch))
     return lambda: rate(lambda i: engine.step(actions[i % 256]), batch)
 

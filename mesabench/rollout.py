@@ -109,9 +109,7 @@ def rollout(
         AgentError: the agent's actions do not fit; the message names the level and step.
     """
     numbers = np.arange(levels) if isinstance(levels, int) else np.asarray(levels, np.int64)
-    engine = Engine(
-        task, split, batch=len(numbers), autoreset=False, threads=threads, knobs=knobs
-    )
+    engine = Engine(task, split, batch=len(numbers), autoreset=False, threads=threads, knobs=knobs)
     engine.reset(levels=numbers)
     world, course = engine.world, engine.course
     start = {n: world[n].copy() for n in ("grid", "marks")}

@@ -8,6 +8,11 @@ import numpy as np
 import pytest
 import torch as th
 from gymnasium import spaces
+from sb3_contrib import RecurrentPPO
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.vec_env import DummyVecEnv
+from torch import nn
+
 from mesabench.baselines import recurrent_ppo
 from mesabench.baselines.recurrent_ppo import (
     FlatMinibatches,
@@ -17,10 +22,6 @@ from mesabench.baselines.recurrent_ppo import (
     process_sequence,
     run_layer,
 )
-from sb3_contrib import RecurrentPPO
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-from stable_baselines3.common.vec_env import DummyVecEnv
-from torch import nn
 
 NUM_ENVS, NUM_STEPS = 4, 16
 ROLLOUT = NUM_ENVS * NUM_STEPS
