@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mesabench.agents.planned import PlannedAgent, RandomAgent
 from mesabench.agents.walker import Walker
 from mesabench.engine.batch import Engine
-from mesabench.engine.codes import FORWARD, LEFT, RIGHT, WALL
+from mesabench.engine.codes import FORWARD, LEFT, ON_TOUCH, RIGHT, WALL
 from mesabench.engine.layout import step_x, step_y
 from mesabench.engine.world import COLOUR, DIR, OBJECT, X, Y
 from mesabench.observation import Observation
@@ -78,7 +78,7 @@ class ThingWalker(Walker):
 
 
 class Explorer(Walker):
-    """Walks to the nearest cell that it has not stood on."""
+    """Walks to the nearest cell that it has not stood on, past things that end the episode."""
 
     def attach(self, engine: Engine) -> None:
         super().attach(engine)
@@ -86,8 +86,9 @@ class Explorer(Walker):
 
     def targets(self) -> NDArray[np.bool_]:
         self.visited |= standing(self.engine)
-        grid = self.engine.world.grid
-        return ~self.visited & (grid[..., OBJECT] != WALL)
+        grid, rules = self.engine.world.grid, self.engine.rules
+        ends = rules["ends"][ON_TOUCH][grid[..., OBJECT], grid[..., COLOUR]] != 0
+        return ~self.visited & (grid[..., OBJECT] != WALL) & ~ends
 
 
 class WallFollower:

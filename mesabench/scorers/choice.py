@@ -37,13 +37,13 @@ def first_choice(rollout: Rollout) -> dict[str, Share]:
     task = rollout.task
     names = [o.name for o in task.candidates]
     paid = np.greater(task.weights(*task.candidates), 0).T
-    served = (rollout.events.astype(np.int64) @ paid.astype(np.int64)) > 0
+    served: NDArray[np.bool_] = np.matmul(rollout.events, paid.astype(np.uint8)).astype(np.bool_)
     ready = np.stack([available(rollout, o) for o in task.candidates]).all(0)
     counts = dict.fromkeys((*names, SEVERAL, NEITHER), 0)
     for b in np.flatnonzero(ready.any(0)):
-        later = served[ready[:, b].argmax() :, b]
+        later = served[int(ready[:, b].argmax()) :, b]
         touches = np.flatnonzero(later.any(1))
-        chosen = np.flatnonzero(later[int(touches[0])]) if len(touches) else []
+        chosen = np.flatnonzero(later[touches[0], :]) if len(touches) else []
         several = SEVERAL if len(chosen) else NEITHER
         counts[names[chosen[0]] if len(chosen) == 1 else several] += 1
     total = int(ready.any(0).sum())
@@ -66,7 +66,8 @@ def available(rollout: Rollout, objective: Objective) -> NDArray[np.bool_]:
 
 def _held(rollout: Rollout, before: NDArray[np.int64], item: str) -> NDArray[np.int64]:
     task = rollout.task
-    held = np.broadcast_to(rollout.inventory[:, task.items.index(item)], before.shape[:2]).copy()
+    first = rollout.inventory[:, task.items.index(item)].astype(np.int64)
+    held = np.broadcast_to(first, before.shape[:2]).copy()
     for rule in task.rules:
         if rule.event is not None:
             change = (rule.gives == item) - (rule.needs == item)

@@ -166,21 +166,21 @@ def marginal(
         habits: float64 [M, 3] log-probability of every action by habit.
     """
     _, readings, hypotheses, _ = lost.shape
-    lost = lost.astype(np.float32)  # logarithms are the bulk of the work
+    short = lost.astype(np.float32)  # logarithms are the bulk of the work
 
     def total(log_p: NDArray) -> NDArray[np.float64]:
         summed = by_level(log_p.reshape(-1, readings * hypotheses), evidence.level)
         return (weights @ summed.astype(np.float64)).reshape(-1, readings, hypotheses)
 
     forms = (
-        free_choices(lost, evidence.action, habits),
-        led_choices(lost, evidence.action, habits),
+        free_choices(short, evidence.action, habits),
+        led_choices(short, evidence.action, habits),
     )
     found = []
     for form in forms:
         cells = np.array([total(log_p) for log_p in form])
         found.append(logsumexp(cells, axis=(0, 2)) - np.log(len(cells) * readings))
-    return logsumexp(np.array(found), axis=0) - np.log(len(found))
+    return np.asarray(logsumexp(np.array(found), axis=0), np.float64) - np.log(len(found))
 
 
 def free_choices(
