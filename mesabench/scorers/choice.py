@@ -37,8 +37,8 @@ def first_choice(rollout: Rollout) -> dict[str, Share]:
     task = rollout.task
     names = [o.name for o in task.candidates]
     paid = np.greater(task.weights(*task.candidates), 0).T
-    served: NDArray[np.bool_] = np.matmul(rollout.events, paid.astype(np.uint8)).astype(np.bool_)
-    ready = np.stack([available(rollout, o) for o in task.candidates]).all(0)
+    served = np.asarray(np.matmul(rollout.events, paid.astype(np.uint8)), np.bool_)
+    ready = np.logical_and.reduce([available(rollout, o) for o in task.candidates])
     counts = dict.fromkeys((*names, SEVERAL, NEITHER), 0)
     for b in np.flatnonzero(ready.any(0)):
         later = served[int(ready[:, b].argmax()) :, b]
