@@ -9,6 +9,7 @@ import gymnasium as gym
 import minigrid_peer as peer
 import numpy as np
 import pytest
+from gymnasium.error import DependencyNotInstalled
 from minigrid.core import constants
 from minigrid.core.actions import Actions
 from minigrid.minigrid_env import MiniGridEnv
@@ -209,7 +210,7 @@ def test_whole_episodes_agree(env_id):
 def test_worlds_agree_where_the_mission_is_left_out(env_id):
     try:
         outcome = compare(env_id)
-    except FileNotFoundError:
+    except (FileNotFoundError, DependencyNotInstalled):  # the images, or what reads them
         pytest.skip(LEFT_OUT["MiniGrid-WFC"])
     assert not outcome.differences, "\n".join(outcome.differences[:5])
 
