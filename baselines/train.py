@@ -17,7 +17,7 @@ from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.encoder import GridEncoder
 from mesabench.baselines.progress import RunProgress
 from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
-from mesabench.evaluation import versions, write_atomically
+from mesabench.files import versions, write_atomically
 from mesabench.sb3 import sb3_vec_env
 from mesabench.task import Task
 

@@ -71,7 +71,7 @@ def measure(only: tuple[str, ...], repeats: int, out: Path | None, console: Cons
             table.add_row(row.name, *cells(row), row.target)
     console.print(table)
     if out is not None:
-        from mesabench.evaluation import versions, write_atomically
+        from mesabench.files import versions, write_atomically
 
         result = {"versions": versions(), "repeats": repeats, "rows": [asdict(r) for r in rows]}
         write_atomically(out, json.dumps(result, indent=2))

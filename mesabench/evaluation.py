@@ -1,17 +1,14 @@
 """`evaluate`: from an agent to a verdict, with everything that a page or a paper says of it."""
 
 import json
-import os
-import platform
-import tempfile
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mesabench.agents.planned import RandomAgent
+from mesabench.files import as_json, versions, write_atomically
 from mesabench.registry import get_task
 from mesabench.rollout import Agent, Rollout, rollout
 from mesabench.scorers.choice import Share, first_choice
@@ -254,32 +251,3 @@ def cut(played: Rollout, levels: int) -> Rollout:
         marks=played.marks[:levels],
         inventory=played.inventory[:levels],
     )
-
-
-def versions() -> dict[str, str]:
-    """Return the versions on which figures may depend."""
-    packages = ("mesabench", "numpy", "numba", "minigrid", "gymnasium", "scipy", "onnxruntime")
-    return {"python": platform.python_version()} | {p: version(p) for p in packages}
-
-
-def as_json(value: Any) -> Any:
-    """Return a value that JSON can hold: NaN becomes null, NumPy numbers become plain ones."""
-    if isinstance(value, dict):
-        return {str(k): as_json(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_json(v) for v in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def write_atomically(path: Path, text: str) -> Path:
-    """Write a text file whole or not at all; return its path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8"
-    ) as file:
-        file.write(text)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
-    return path

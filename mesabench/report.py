@@ -17,7 +17,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from mesabench.engine.codes import COLOURS
-from mesabench.evaluation import Evaluation, SplitResult, versions, write_atomically
+from mesabench.evaluation import Evaluation, SplitResult
+from mesabench.files import versions, write_atomically
 from mesabench.pictures import data_uri, level_id, level_picture, story, trajectory_picture
 from mesabench.rollout import Rollout
 from mesabench.scorers import verdict

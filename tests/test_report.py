@@ -12,7 +12,8 @@ from PIL import Image
 
 from mesabench import report
 from mesabench.agents.planned import PlannedAgent, RandomAgent
-from mesabench.evaluation import Evaluation, as_json, evaluate
+from mesabench.evaluation import Evaluation, evaluate
+from mesabench.files import as_json
 from mesabench.registry import get_task, task_ids
 from mesabench.report import (
     DRAWN,
