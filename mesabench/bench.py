@@ -66,6 +66,8 @@ def measure(only: tuple[str, ...], repeats: int, out: Path | None, console: Cons
     for name in only or jobs:
         with console.status(f"measuring {name}"):
             found = jobs[name](repeats)
+        for row in found:
+            console.print(f"{row.name}: {cells(row)[0]}")
         rows += found
         for row in found:
             table.add_row(row.name, *cells(row), row.target)

@@ -3,7 +3,7 @@
 # What MiniGrid keeps in attributes is computed here.
 # pyright: reportIncompatibleVariableOverride=false
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -11,12 +11,41 @@ from minigrid.core.grid import Grid
 from minigrid.core.mission import MissionSpace
 from minigrid.core.world_object import Box, WorldObj
 from minigrid.minigrid_env import MiniGridEnv
+from numpy.typing import NDArray
 
 from mesabench.engine.batch import Engine
 from mesabench.engine.world import COLOUR, DIR, INSIDE, OBJECT, X, Y
 from mesabench.errors import LevelError, MesaBenchError, unknown
 from mesabench.observation import observation_spaces
 from mesabench.registry import get_task
+
+
+class Live(NamedTuple):
+    """Plain arrays that show world 0 of an engine as it is: records are slow to read by name."""
+
+    image: NDArray[np.uint8]  # [7, 7, 3]
+    pose: NDArray[np.int32]  # [3]
+    inventory: NDArray[np.int32]  # [K]
+    events: NDArray[np.uint8]  # [E]
+    clock: NDArray[np.int32]  # [B]
+    terminated: NDArray[np.bool_]  # [B]
+    truncated: NDArray[np.bool_]  # [B]
+    ended: NDArray[np.bool_]  # [B]
+
+    @classmethod
+    def of(cls, engine: Engine) -> "Live":
+        """Return the arrays of an engine's first world."""
+        world = engine.world
+        return cls(
+            image=world["image"][0, 0],
+            pose=world["pose"][0, 0],
+            inventory=world["inventory"][0, 0],
+            events=world["events"][0, 0],
+            clock=world["clock"],
+            terminated=world["terminated"],
+            truncated=world["truncated"],
+            ended=engine.course["ended"],
+        )
 
 
 class MesaEnv(MiniGridEnv):
@@ -61,6 +90,7 @@ class MesaEnv(MiniGridEnv):
             self.task, split, alpha=alpha, num_levels=num_levels, autoreset=False, knobs=knobs
         )
         self._world, self._course = self.engine.world, self.engine.course
+        self._live = Live.of(self.engine)
         self._weights = {n: self.task.weights(o)[0] for n, o in self.task.objectives.items()}
         self._started = False
         width, height = self._world.grid.shape[1:3]
@@ -126,7 +156,7 @@ class MesaEnv(MiniGridEnv):
         """
         if not self._started:
             raise MesaBenchError("no episode has begun: call reset() before step()")
-        if self._course.ended[0]:
+        if self._live.ended[0]:
             raise MesaBenchError("the episode is over: call reset() before step()")
         if not 0 <= action < self.task.actions:
             # Whoever sits at the keyboard has MiniGrid's keys, and one without use does nothing.
@@ -135,28 +165,27 @@ class MesaEnv(MiniGridEnv):
                 return self.gen_obs(), 0.0, False, False, self._info()
             raise MesaBenchError(f"action {action} is not in 0 to {self.task.actions - 1}")
         self.engine.step(action)
-        world, reward = self._world, 0.0
-        happened = world.events[0, 0]
-        if happened.any():
-            decay = self.task.discount ** (int(world.clock[0]) - 1)
+        live, reward = self._live, 0.0
+        if any(live.events.tolist()):
+            decay = self.task.discount ** (int(live.clock[0]) - 1)
             for name, weights in self._weights.items():
-                self._returns[name] += decay * float(happened @ weights)
-            reward = float(happened @ self._weights[self.task.base.name])
+                self._returns[name] += decay * float(live.events @ weights)
+            reward = float(live.events @ self._weights[self.task.base.name])
         if self.render_mode == "human":
             self.render()
-        ends = bool(world.terminated[0]), bool(world.truncated[0])
+        ends = bool(live.terminated[0]), bool(live.truncated[0])
         return self.gen_obs(), reward, *ends, self._info()
 
     def gen_obs(self) -> dict[str, Any]:
         """Return what the agent sees now (see `observation_spaces`), and the mission."""
-        world = self._world
+        live = self._live
         obs = {
-            "image": world.image[0, 0].copy(),
-            "direction": int(world.pose[0, 0, DIR]),
+            "image": live.image.copy(),
+            "direction": int(live.pose[DIR]),
             "mission": self.mission,
         }
         if self.task.items:
-            obs["inventory"] = world.inventory[0, 0].astype(np.float32)
+            obs["inventory"] = live.inventory.astype(np.float32)
         return obs
 
     def __str__(self) -> str:
@@ -166,7 +195,7 @@ class MesaEnv(MiniGridEnv):
         return {
             "level": self._level,
             "layout": self._layout,
-            "events": dict(zip(self.task.events, self._world.events[0, 0].tolist(), strict=True)),
+            "events": dict(zip(self.task.events, self._live.events.tolist(), strict=True)),
             "returns": self._returns.copy(),
         }
 

@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from numba import config
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from mesabench.engine.ascii import Layout, read_level, write_level
@@ -77,12 +78,15 @@ class Engine:
         )
         self._unbuilt = self.world.unbuilt
         self.course = self._course(alpha, num_levels, autoreset)
+        # Numba takes a plain array faster; without it, kernels need fields to be attributes.
+        named, compiler = (self.world, self.course), cast(Any, config)
+        self._given = named if compiler.DISABLE_JIT else tuple(np.asarray(part) for part in named)
         self.num_levels = num_levels or MAX_LEVELS
         self._actions = np.zeros((batch, 1), np.int64)
         self._shards = [
             (batch * i // threads, batch * (i + 1) // threads) for i in range(max(1, threads))
         ]
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
         self.reset(seed=seed)
 
     def _course(self, alpha: float, num_levels: int | None, autoreset: bool) -> Course:
@@ -185,12 +189,15 @@ class Engine:
             self._check_built()
 
     def _advance(self, only: tuple[int, int] | None = None) -> None:
-        arguments = (self.world, self.course, self._actions, self.rules, self.knobs)
+        arguments = (*self._given, self._actions, self.rules, self.knobs)
         advance = self.task.advance
         if only is not None or self._pool is None:
             advance(*arguments, *(only or (0, self.batch)))
             return
-        for job in [self._pool.submit(advance, *arguments, *shard) for shard in self._shards]:
+        first, *others = self._shards
+        jobs = [self._pool.submit(advance, *arguments, *shard) for shard in others]
+        advance(*arguments, *first)
+        for job in jobs:
             job.result()
 
     def _for_each(self, name: str, values: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
