@@ -1,7 +1,6 @@
 """What an environment file declares: rules, objectives, splits, and the `Task` that joins them."""
 
 import functools
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
@@ -210,11 +209,6 @@ class Task:
             level, about, exhaustible, audit = control
             splits[name] = Split(level, "control", len(splits), about, exhaustible, audit)
         return splits
-
-    @functools.cached_property
-    def effective_horizon(self) -> float:
-        """Steps after which a reward counts less than a hundredth."""
-        return math.log(0.01) / math.log(self.discount)
 
     def split(self, name: str) -> Split:
         """Return the split called `name`.

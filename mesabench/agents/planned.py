@@ -20,7 +20,8 @@ class PlannedAgent:
 
     Args:
         task: the task.
-        weights: objective name → weight, in units of each objective's own return.
+        weights: objective name → weight of its return (the scorer's weights are in units of the
+            optimal return instead).
         temperature: of the softmax over Q values; 0 takes the best action.
         lapse: probability of a uniformly random action instead.
         then: objective that decides where the first one does not care.

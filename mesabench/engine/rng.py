@@ -47,11 +47,3 @@ def randint(world, b, n):
     """Draw an integer in [0, n) from world `b`'s stream."""
     world.rng[b, COUNTER] += np.uint64(1)
     return below(mix(world.rng[b, KEY] + world.rng[b, COUNTER] * GAMMA), n)
-
-
-@kernel
-def shuffle(world, b, items, n):
-    """Shuffle the first `n` entries of the 1-d array `items` in place (Fisher-Yates)."""
-    for i in range(n - 1, 0, -1):
-        j = randint(world, b, i + 1)
-        items[i], items[j] = items[j], items[i]
