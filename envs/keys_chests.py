@@ -56,8 +56,9 @@ from numpy.typing import NDArray
 
 from mesabench.engine.cache import kernel
 from mesabench.engine.codes import BALL, BLUE, BOX, GREEN, KEY, NUM_COLOURS, YELLOW
-from mesabench.engine.episode import look, turn
+from mesabench.engine.episode import drafting, look, turn
 from mesabench.engine.layout import braid, carve_maze, place, place_agent, place_flag
+from mesabench.rules import Rule
 from mesabench.task import (
     Control,
     Count,
@@ -65,7 +66,6 @@ from mesabench.task import (
     Objective,
     Palette,
     Percent,
-    Rule,
     Size,
     Task,
 )
@@ -105,7 +105,8 @@ def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
         if turn(world, course, b, actions, rules):
-            build(world, b, knobs[course.variant[b]])
+            while drafting(world, course, b):
+                build(world, b, knobs[course.variant[b]])
         look(world, course, b, rules)
 
 

@@ -59,10 +59,11 @@ from mesabench.engine.codes import (
     OPEN,
     RED,
 )
-from mesabench.engine.episode import look, turn
+from mesabench.engine.episode import drafting, look, turn
 from mesabench.engine.layout import carve_maze, measure_walks, place, place_agent, put, thin_out
 from mesabench.engine.rng import randint
-from mesabench.task import Control, Count, Objective, Palette, Percent, Rule, Size, Task
+from mesabench.rules import Rule
+from mesabench.task import Control, Count, Objective, Palette, Percent, Size, Task
 
 NEAREST = 0
 ANY = -1  # colour knobs: drawn from all colours but red
@@ -196,7 +197,8 @@ def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
         if turn(world, course, b, actions, rules):
-            build(world, b, knobs[course.variant[b]])
+            while drafting(world, course, b):
+                build(world, b, knobs[course.variant[b]])
         look(world, course, b, rules)
 
 

@@ -26,6 +26,7 @@ class Live(NamedTuple):
     image: NDArray[np.uint8]  # [7, 7, 3]
     pose: NDArray[np.int32]  # [3]
     inventory: NDArray[np.int32]  # [K]
+    gauges: NDArray[np.int32]  # [G]
     events: NDArray[np.uint8]  # [E]
     clock: NDArray[np.int32]  # [B]
     terminated: NDArray[np.bool_]  # [B]
@@ -40,6 +41,7 @@ class Live(NamedTuple):
             image=world["image"][0, 0],
             pose=world["pose"][0, 0],
             inventory=world["inventory"][0, 0],
+            gauges=world["gauges"][0, 0],
             events=world["events"][0, 0],
             clock=world["clock"],
             terminated=world["terminated"],
@@ -99,7 +101,7 @@ class MesaEnv(MiniGridEnv):
             mission_space=missions,
             width=width,
             height=height,
-            max_steps=self.task.horizon,
+            max_steps=self.engine.horizon,
             see_through_walls=bool(self.engine.rules.see_through),
             render_mode=render_mode,
             tile_size=tile_size,
@@ -186,6 +188,8 @@ class MesaEnv(MiniGridEnv):
         }
         if self.task.items:
             obs["inventory"] = live.inventory.astype(np.float32)
+        for i, name in enumerate(self.task.gauges):
+            obs[name] = live.gauges[i : i + 1].astype(np.float32)
         return obs
 
     def __str__(self) -> str:

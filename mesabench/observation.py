@@ -17,7 +17,8 @@ def observation_spaces(task: Task) -> dict[str, spaces.Space]:
     """Return the space of every array that a task's agent observes (the mission apart).
 
     ``image`` uint8 [7, 7, 3] MiniGrid's codes, at most 10, so that no library takes them for
-    pixels; ``direction`` 0 to 3; ``inventory`` float32 [K], where the task has K kinds of items.
+    pixels; ``direction`` 0 to 3; ``inventory`` float32 [K], where the task has K kinds of items;
+    and float32 [1] under the name of every gauge of the task.
     """
     found: dict[str, spaces.Space] = {
         "image": spaces.Box(0, NUM_OBJECTS - 1, (VIEW, VIEW, 3), np.uint8),
@@ -25,6 +26,8 @@ def observation_spaces(task: Task) -> dict[str, spaces.Space]:
     }
     if task.items:
         found["inventory"] = spaces.Box(0.0, MAX_ITEMS, (len(task.items),), np.float32)
+    for name in task.gauges:
+        found[name] = spaces.Box(-MAX_ITEMS, MAX_ITEMS, (1,), np.float32)
     return found
 
 
@@ -36,20 +39,25 @@ def observation_space(task: Task) -> spaces.Dict:
 def observe_batch(engine: Engine) -> Observation:
     """Return copies of what the first agent of each world sees, batch axis first."""
     world = engine.world
-    return _collect(engine, world.image, world.pose, world.inventory)
+    return _collect(engine, world.image, world.pose, world.inventory, world.gauges)
 
 
 def observe_last(engine: Engine) -> Observation:
     """Return what was seen at the end of each world's last episode, batch axis first."""
     course = engine.course
-    return _collect(engine, engine.world.final_image, course.last_pose, course.last_inventory)
+    image = engine.world.final_image
+    return _collect(engine, image, course.last_pose, course.last_inventory, course.last_gauges)
 
 
-def _collect(engine: Engine, image: NDArray, pose: NDArray, inventory: NDArray) -> Observation:
+def _collect(
+    engine: Engine, image: NDArray, pose: NDArray, inventory: NDArray, gauges: NDArray
+) -> Observation:
     obs: Observation = {
         "image": image[:, 0].copy(),
         "direction": pose[:, 0, DIR].astype(np.int64),
     }
     if engine.task.items:
         obs["inventory"] = inventory[:, 0].astype(np.float32)
+    for i, name in enumerate(engine.task.gauges):
+        obs[name] = gauges[:, 0, i, None].astype(np.float32)
     return obs

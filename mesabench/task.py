@@ -9,15 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesabench.engine import codes
-from mesabench.engine.world import Rules, plain_rules
+from mesabench.engine.world import Rules
 from mesabench.errors import LevelError, TaskError, unknown
+from mesabench.rules import Names, Rule, compile_rules
 
 Role = Literal["train", "heldout", "test", "control"]
 Kind = Literal["base", "side-effect", "instrumental", "common cause", "control"]
-Trigger = Literal["touch", "pickup", "open"]
-
-THINGS = ("door", "key", "ball", "box")
-TRIGGERS: tuple[Trigger, ...] = ("touch", "pickup", "open")
 BLOCK = 2**32  # level indices set aside for each split of a task
 
 # Types of level knobs: an int, and the range of its values.
@@ -25,40 +22,6 @@ Size = Annotated[int, range(3, 100, 2)]  # cells along a side of a maze, outer w
 Count = Annotated[int, range(256)]
 Percent = Annotated[int, range(101)]
 Palette = Annotated[int, range(codes.NUM_COLOURS)]  # places by which all colours are turned
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What happens when an agent walks into a thing (or picks it up, or opens it).
-
-    Several rules may match a thing: their events all happen, their other effects add up. A rule
-    with a `flag` emits its event only where the cell bears that flag, and says nothing else.
-
-    Attributes:
-        thing: MiniGrid object name, ``"empty"``, or ``"*"`` for every door, key, ball and box.
-        colour: MiniGrid colour, turned by the level's ``palette``; ``"*"`` for every colour.
-        flag: name of a flag of the task that the cell must bear.
-        on: what triggers the rule.
-        passable: whether the agent moves into the cell.
-        taken: whether the thing is gone afterwards.
-        needs: item that is used up; without it the touch has no effect.
-        gives: item that the agent receives.
-        becomes: object, colour and state of what takes the thing's place.
-        ends: whether the episode terminates.
-        event: name of the event that is emitted.
-    """
-
-    thing: str
-    colour: str = "*"
-    flag: str | None = None
-    on: Trigger = "touch"
-    passable: bool = True
-    taken: bool = False
-    needs: str | None = None
-    gives: str | None = None
-    becomes: tuple[str, str, int] | None = None
-    ends: bool = False
-    event: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,12 +33,14 @@ class Objective:
         weights: event name → reward per event.
         kind: how a proxy is tied to the base objective in training (Hubinger 2019, post 3).
         question: the objective in words, for pages.
+        discount: per step, where the objective looks less far ahead than the task does.
     """
 
     name: str
     weights: Mapping[str, float]
     kind: Kind = "base"
     question: str = ""
+    discount: float | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +106,14 @@ class Task:
         measured: objectives that are measured and never rewarded.
         measures: further numbers per episode.
         flags: names of the cell marks that the generator sets, in the order of their bits.
-        capacity: most things that fit, as a function of the knobs.
+        emits: events that the task's tick emits; they have the first numbers.
+        gauges: names of numbers that the agent observes beside its view.
+        planner: how exact values are found: on the sets of touched things, or (where things move
+            or come back) on all states that the engine itself can reach.
+        memory: whether what was seen first matters later (observations alone do not tell).
+        disjoint: whether layouts are shared out among the splits (a task with few has to repeat
+            them).
+        scored: whether verdicts are about misalignment; otherwise it is a capability control.
         actions: how many of MiniGrid's seven actions the agent has.
         source, bibtex: where the experiment comes from.
     """
@@ -160,6 +132,12 @@ class Task:
     measured: tuple[Objective, ...] = ()
     measures: tuple[Measure, ...] = ()
     flags: tuple[str, ...] = ()
+    emits: tuple[str, ...] = ()
+    gauges: tuple[str, ...] = ()
+    planner: Literal["touch", "states"] = "touch"
+    memory: bool = False
+    disjoint: bool = True
+    scored: bool = True
     actions: int = 3
     mission: str = "earn reward"
     source: str = ""
@@ -179,8 +157,8 @@ class Task:
 
     @functools.cached_property
     def events(self) -> tuple[str, ...]:
-        """Event names, in the order of their numbers."""
-        return tuple(dict.fromkeys(r.event for r in self.rules if r.event))
+        """Event names, in the order of their numbers: the tick's first, then those of rules."""
+        return tuple(dict.fromkeys((*self.emits, *(r.event for r in self.rules if r.event))))
 
     @functools.cached_property
     def items(self) -> tuple[str, ...]:
@@ -263,36 +241,10 @@ class Task:
 
     def rule_table(self, *, palette: int = 0, exhaustible: bool = True) -> Rules:
         """Compile the rules for levels whose colours are turned by `palette` places."""
-        table = plain_rules()
-        for rule in self.rules:
-            self._enter(table, rule, palette)
-        paid = [i for i, e in enumerate(self.events) if self.base.weights.get(e, 0.0) > 0]
-        base = sum(1 << i for i in paid) if exhaustible else 0
-        table.base = base
-        return table
-
-    def _enter(self, table: Rules, rule: Rule, palette: int) -> None:
-        trigger = TRIGGERS.index(rule.on)
-        column = 0 if rule.flag is None else 1 + self.flags.index(rule.flag)
-        for cell in rule_cells(rule, palette):
-            if rule.event:
-                mask = np.uint32(1 << self.events.index(rule.event))
-                table.events[trigger, *cell, column] |= mask
-            table.ends[trigger, *cell] |= rule.ends
-            if rule.on != "touch":
-                continue
-            first = not table.touch[cell]
-            table.touch[cell] = 1
-            table.passable[cell] = rule.passable and (first or table.passable[cell])
-            table.taken[cell] |= rule.taken
-            if rule.needs:
-                table.needs[cell] = self.items.index(rule.needs)
-            if rule.gives:
-                table.gives[cell] = self.items.index(rule.gives)
-            if rule.becomes:
-                thing, colour, state = rule.becomes
-                turned = turn_colour(colour, palette)
-                table.becomes[cell] = (codes.OBJECTS.index(thing), turned, state)
+        ticked = any(self.base.weights.get(event, 0.0) > 0 for event in self.emits)
+        paid = self.base.weights if exhaustible and not ticked else {}
+        names = Names(self.events, self.items, self.flags)
+        return compile_rules(self.rules, names, paid, palette)
 
 
 @functools.cache
@@ -316,15 +268,3 @@ def out_of_range(value: int, allowed: range) -> str:
     )
 
 
-def rule_cells(rule: Rule, palette: int) -> list[tuple[int, int]]:
-    """Return the (object, colour) codes that a rule speaks of."""
-    things = THINGS if rule.thing == "*" else (rule.thing,)
-    if rule.thing == "empty":
-        return [(codes.EMPTY, 0)]
-    colours = codes.COLOURS if rule.colour == "*" else (rule.colour,)
-    return [(codes.OBJECTS.index(t), turn_colour(c, palette)) for t in things for c in colours]
-
-
-def turn_colour(colour: str, palette: int) -> int:
-    """Return the code of a colour name after the palette has been turned."""
-    return (codes.COLOURS.index(colour) + palette) % codes.NUM_COLOURS

@@ -128,7 +128,7 @@ class Ledger:
         self.returns = np.zeros((engine.batch, len(task.objectives)))
         self.last: dict[str, Any] = {}
         self._weights = task.weights(*task.objectives.values()).T
-        self._decay = task.discount ** np.arange(task.horizon + 1)
+        self._decay = task.discount ** np.arange(engine.horizon + 1)
         self._everyone = np.ones(engine.batch, np.bool_)
 
     def clear(self, worlds: NDArray[np.bool_]) -> None:

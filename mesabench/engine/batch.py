@@ -12,12 +12,17 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from mesabench.engine.ascii import Layout, read_level, write_level
 from mesabench.engine.codes import GREY, WALL
 from mesabench.engine.episode import (
+    BEYOND,
+    EVERY,
+    HELDOUT,
     PER_MILLION,
     RESTART,
+    TRAIN,
     Course,
     begin,
     course_type,
     draw_level,
+    hash_layout,
     look,
 )
 from mesabench.engine.world import World, allocate
@@ -26,6 +31,7 @@ from mesabench.task import BLOCK, Split, Task
 
 MAX_LEVELS = BLOCK - 1  # levels of a split: the generator draws below 2³²
 CUSTOM = MAX_LEVELS  # number of a level that was loaded, which no split has
+PARTS_OF = {"train": TRAIN, "heldout": HELDOUT}
 
 
 class Engine:
@@ -74,7 +80,12 @@ class Engine:
         if side < 3:
             raise LevelError(f"{task.id}: size {side} leaves no cell between the walls")
         self.world: World = allocate(
-            batch, side, side, items=max(1, len(task.items)), events=len(task.events)
+            batch,
+            side,
+            side,
+            items=max(1, len(task.items)),
+            events=len(task.events),
+            gauges=max(1, len(task.gauges)),
         )
         self._unbuilt = self.world.unbuilt
         self.course = self._course(alpha, num_levels, autoreset)
@@ -95,14 +106,15 @@ class Engine:
         if num_levels is not None and not 1 <= num_levels <= MAX_LEVELS:
             raise LevelError(f"num_levels is a number from 1 to {MAX_LEVELS}, not {num_levels}")
         world = self.world
-        items, events = world.inventory.shape[2], world.events.shape[2]
-        record = course_type(agents=1, items=items, events=events)
+        items, events, gauges = (world[n].shape[2] for n in ("inventory", "events", "gauges"))
+        record = course_type(agents=1, items=items, events=events, gauges=gauges)
         course: Course = np.zeros(self.batch, record).view(np.recarray)
         course.key[:] = stream_key(self.task.id, self.declared.block)
         course.span[:] = num_levels or MAX_LEVELS
         course.share[:] = round(alpha * PER_MILLION)
         course.auto[:] = autoreset
-        course.horizons[:] = self.task.horizon
+        course.horizons[:] = [getattr(k, "horizon", self.task.horizon) for k in self.knobs]
+        course.parts[:] = PARTS_OF.get(self.declared.role, BEYOND) if self.task.disjoint else EVERY
         return course
 
     def reset(
@@ -165,6 +177,7 @@ class Engine:
         world.inside[b, :width, :height] = layout.inside
         world.marks[b, :width, :height] = layout.marks
         world.pose[b] = layout.pose
+        self.course.layout[b] = hash_layout(world, b)
         look(world, self.course, b, self.rules)
         self._forget_step(b)
 
@@ -242,6 +255,11 @@ class Engine:
                 f"{self.task.id}/{self.split} level {self.course.index[b]} cannot be built: "
                 f"no room for all things of {self.level}; choose a larger size or fewer things"
             )
+
+    @property
+    def horizon(self) -> int:
+        """Steps after which an episode of the split is truncated, of the longest kind."""
+        return int(self.course.horizons.max())
 
     def level_name(self, b: int, *, last: bool = False) -> str:
         """Return the id of the level in world `b` (or of the one that ended last there)."""

@@ -1,16 +1,26 @@
 """Episodes: which level each world plays, when the next one begins, what became of the last.
 
-A task's batch loop is three lines around its level generator::
+A task's batch loop is a few lines around its level generator::
 
     @kernel
     def advance(world, course, actions, rules, knobs, low, high):
         for b in range(low, high):
             if turn(world, course, b, actions, rules):
-                build(world, b, knobs[course.variant[b]])
+                while drafting(world, course, b):
+                    build(world, b, knobs[course.variant[b]])
             look(world, course, b, rules)
 
 It stands in the task's own module because a compiled kernel that is handed over as an argument
-would never be found in the cache again by a new process.
+would never be found in the cache again by a new process. A task in which more happens than what
+the agent does splits `turn` in two and puts its own kernel between::
+
+            if play(world, course, b, actions, rules):
+                tick(world, b)
+            if settle(world, course, b, actions, rules):
+                ...
+
+A level is drafted until the hash of its layout belongs to the split: layouts are shared out among
+the splits, so that no level of one can be a level of another under a different number.
 """
 
 from typing import Any, TypeAlias
@@ -22,6 +32,10 @@ from mesabench.engine.move import step
 from mesabench.engine.rng import MIX_2, below, combine, mix, seed
 from mesabench.engine.view import observe
 
+PARTS = 8  # into which layouts are shared out
+TRAIN, HELDOUT, BEYOND = (0, 6), (6, 7), (7, 8)  # test and control splits lie beyond training
+EVERY = (0, PARTS)
+DRAFTS = 255  # of one level, before it is given up
 RESTART = -1  # the action that makes a world begin the level in `Course.index`
 PER_MILLION = 1_000_000
 
@@ -29,7 +43,7 @@ PER_MILLION = 1_000_000
 Course: TypeAlias = Any  # np.recarray [B] of `course_type`
 
 
-def course_type(*, agents: int, items: int, events: int) -> np.dtype:
+def course_type(*, agents: int, items: int, events: int, gauges: int) -> np.dtype:
     """Return the record of which levels one world plays, and how its last episode ended."""
     counts = (agents, events)
     return np.dtype(
@@ -44,6 +58,8 @@ def course_type(*, agents: int, items: int, events: int) -> np.dtype:
             ("stream", np.uint64),  # random key of the world's sequence of levels
             ("episode", np.int64),  # levels drawn so far
             ("index", np.int64),  # level being played
+            ("parts", np.int64, 2),  # layouts of the split: hash modulo PARTS from .. up to ..
+            ("drafts", np.int32),  # of the level, so far
             ("layout", np.uint64),  # hash of its walls and things
             ("counts", np.int32, counts),  # events since it began
             ("last_index", np.int64),  # the same of the episode that ended last ...
@@ -52,6 +68,7 @@ def course_type(*, agents: int, items: int, events: int) -> np.dtype:
             ("last_counts", np.int32, counts),
             ("last_pose", np.int32, (agents, 3)),
             ("last_inventory", np.int32, (agents, items)),
+            ("last_gauges", np.int32, (agents, gauges)),
         ],
         align=True,
     )
@@ -60,15 +77,32 @@ def course_type(*, agents: int, items: int, events: int) -> np.dtype:
 @kernel
 def turn(world, course, b, actions, rules):
     """Play one step in world `b`; return True when its next level is to be built now."""
+    play(world, course, b, actions, rules)
+    return settle(world, course, b, actions, rules)
+
+
+@kernel
+def play(world, course, b, actions, rules):
+    """Let the agents of world `b` act, unless it restarts or has ended; return whether they did."""
     if actions[b, 0] == RESTART:
-        begin(world, course, b)
-        return True
+        return False
     if course.ended[b]:
         for a in range(world.events.shape[1]):
             for e in range(world.events.shape[2]):
                 world.events[b, a, e] = 0
         return False
     step(world, b, actions[b], rules)
+    return True
+
+
+@kernel
+def settle(world, course, b, actions, rules):
+    """Count what happened in world `b`; return True when its next level is to be built now."""
+    if actions[b, 0] == RESTART:
+        begin(world, course, b)
+        return True
+    if course.ended[b]:
+        return False
     for a in range(world.events.shape[1]):
         for e in range(world.events.shape[2]):
             course.counts[b, a, e] += world.events[b, a, e]
@@ -96,6 +130,8 @@ def file_away(world, course, b, rules):
             course.last_pose[b, a, i] = world.pose[b, a, i]
         for i in range(world.inventory.shape[2]):
             course.last_inventory[b, a, i] = world.inventory[b, a, i]
+        for i in range(world.gauges.shape[2]):
+            course.last_gauges[b, a, i] = world.gauges[b, a, i]
     observe(world, b, rules, world.final_image)
 
 
@@ -115,21 +151,49 @@ def begin(world, course, b):
     seed(world, b, key)
     course.ended[b] = False
     course.counts[b] = 0
+    course.drafts[b] = 0
     world.horizon[b] = course.horizons[b, course.variant[b]]
     world.clock[b] = 0
+    wipe(world, b)
+
+
+@kernel
+def wipe(world, b):
+    """Clear what a level generator may have written, but for the grid, which it begins with."""
     world.marks[b] = 0
     world.inside[b] = 0
     world.carrying[b] = 0
     world.inventory[b] = 0
+    world.gauges[b] = 0
+    world.memory[b] = 0
     world.pose[b] = -1
     world.unbuilt[b] = False
 
 
 @kernel
-def look(world, course, b, rules):
-    """Draw what the agents of world `b` see; hash the layout of a level just built."""
-    if world.clock[b] == 0 and not course.ended[b]:
+def drafting(world, course, b):
+    """Tell whether world `b`'s level is to be built: at first, and while its layout is another's.
+
+    A level of whose drafts none belongs to the split is marked as unbuilt.
+    """
+    if course.drafts[b] > 0:
+        if world.unbuilt[b]:
+            return False
         course.layout[b] = hash_layout(world, b)
+        part = np.int64(course.layout[b] % np.uint64(PARTS))
+        if course.parts[b, 0] <= part < course.parts[b, 1]:
+            return False
+        if course.drafts[b] == DRAFTS:
+            world.unbuilt[b] = True
+            return False
+        wipe(world, b)
+    course.drafts[b] += 1
+    return True
+
+
+@kernel
+def look(world, course, b, rules):
+    """Draw what the agents of world `b` see."""
     observe(world, b, rules, world.image)
 
 

@@ -17,12 +17,16 @@ X, Y, DIR = 0, 1, 2
 OBJECT, COLOUR, STATE = 0, 1, 2
 INSIDE = 2  # of `carrying`: a carried thing has no state, but a box may hold something
 
+MEMORY = 8  # numbers that a task's tick may keep
+
 World: TypeAlias = Any  # np.recarray [B] of `world_type`; Any, because its fields are dynamic
 Rules: TypeAlias = Any  # np.record of `RULES`
 
 
-def world_type(width: int, height: int, *, agents: int, items: int, events: int) -> np.dtype:
-    """Return the record of one world of W × H cells with A agents, K items and E events.
+def world_type(
+    width: int, height: int, *, agents: int, items: int, events: int, gauges: int
+) -> np.dtype:
+    """Return the record of one world of W × H cells, A agents, K items, E events and G gauges.
 
     A thing inside a box is packed into one byte, ``object * 8 + colour``; 0 is nothing.
     """
@@ -38,6 +42,8 @@ def world_type(width: int, height: int, *, agents: int, items: int, events: int)
             ("pose", np.int32, (agents, 3)),  # x, y, direction
             ("carrying", np.uint8, (agents, 3)),  # object (0: nothing), colour, inside
             ("inventory", np.int32, (agents, items)),  # items held, by kind
+            ("gauges", np.int32, (agents, gauges)),  # numbers that are observed beside the view
+            ("memory", np.int32, MEMORY),  # what a task's tick remembers of the episode
             ("events", np.uint8, (agents, events)),  # how often each happened in the last step
             ("image", np.uint8, view),  # what each agent sees
             ("final_image", np.uint8, view),  # what it saw when its episode ended
@@ -73,10 +79,19 @@ RULES = np.dtype(
 
 
 def allocate(
-    batch: int, width: int, height: int, *, agents: int = 1, items: int = 1, events: int = 1
+    batch: int,
+    width: int,
+    height: int,
+    *,
+    agents: int = 1,
+    items: int = 1,
+    events: int = 1,
+    gauges: int = 1,
 ) -> World:
     """Return a batch of empty worlds (all zero, no level built yet)."""
-    record = world_type(width, height, agents=agents, items=items, events=events)
+    record = world_type(
+        width, height, agents=agents, items=items, events=events, gauges=gauges
+    )
     return np.zeros(batch, record).view(np.recarray)
 
 

@@ -40,7 +40,7 @@ class Chart(NamedTuple):
     """
 
     cells: NDArray[np.int32]  # [W, H] number of the cell, −1 where nobody can ever stand
-    poses: NDArray[np.int64]  # [P, 5] for the columns see `planner.ground`
+    poses: NDArray[np.int64]  # [P, 6] for the columns see `planner.ground`
     things: NDArray[np.int64]  # [O, 7] for the columns see `planner.things`
     sets: NDArray[np.int32]  # [S] the touched things as a bit mask, ascending
     number: NDArray[np.int32]  # [2^O] number of a bit mask, −1 where it cannot come about

@@ -9,14 +9,15 @@ import numpy as np
 from mesabench.engine.cache import kernel
 from mesabench.engine.layout import step_x, step_y
 from mesabench.engine.world import COLOUR, OBJECT
-from mesabench.planner.things import CELL, CLEARS, FREE, PASSABLE, emitted, lie
+from mesabench.planner.things import CELL, CLEARS, FREE, PASSABLE, PIT, classify, emitted
 
-# Columns of a table of poses, int64 [P, 5].
+# Columns of a table of poses, int64 [P, 6].
 AHEAD = 0  # pose after a step forward; the same pose where there is never a way
 BEHIND = 1  # pose from which a step forward leads here, −1 for none
 FRONT = 2  # the thing in the cell ahead, −1 for none
 FACING = 3  # the cell ahead as x * H + y, −1 beyond the grid's edge
 ECHO = 4  # mask of the events that every step forward emits: the cell ahead stays as it is
+FATAL = 5  # 1: a step forward ends the episode, to no other effect
 
 
 @kernel
@@ -34,7 +35,7 @@ def number_cells(rules, grid, marks, things):
                 enterable = things[o, PASSABLE] or things[o, CLEARS]
             else:
                 thing, colour, state = grid[x, y]
-                enterable = lie(rules, thing, colour, state) == FREE
+                enterable = classify(rules, thing, colour, state, marks[x, y]) == FREE
             if enterable:
                 cells[x, y] = stands
                 stands += 1
@@ -43,9 +44,9 @@ def number_cells(rules, grid, marks, things):
 
 @kernel
 def link_cells(rules, grid, marks, cells, at):
-    """Return the table of poses, int64 [P, 5], for what `number_cells` returned."""
+    """Return the table of poses, int64 [P, 6], for what `number_cells` returned."""
     width, height = marks.shape
-    poses = np.full((4 * (cells.max() + 1), 5), -1, np.int64)
+    poses = np.full((4 * (cells.max() + 1), 6), -1, np.int64)
     for x in range(width):
         for y in range(height):
             if cells[x, y] < 0:
@@ -54,6 +55,7 @@ def link_cells(rules, grid, marks, cells, at):
                 pose = 4 * cells[x, y] + way
                 poses[pose, AHEAD] = pose
                 poses[pose, ECHO] = 0
+                poses[pose, FATAL] = 0
                 nx, ny = x + step_x(way), y + step_y(way)
                 if nx < 0 or ny < 0 or nx >= width or ny >= height:
                     continue
@@ -63,9 +65,11 @@ def link_cells(rules, grid, marks, cells, at):
                     ahead = 4 * cells[nx, ny] + way
                     poses[pose, AHEAD] = ahead
                     poses[ahead, BEHIND] = pose
-                thing, colour = grid[nx, ny, OBJECT], grid[nx, ny, COLOUR]
+                thing, colour, state = grid[nx, ny]
                 if at[nx, ny] < 0 and rules.touch[thing, colour]:
                     poses[pose, ECHO] = emitted(rules, thing, colour, marks[nx, ny])
+                    fatal = classify(rules, thing, colour, state, marks[nx, ny]) == PIT
+                    poses[pose, FATAL] = fatal
     return poses
 
 

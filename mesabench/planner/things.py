@@ -1,7 +1,8 @@
-"""What a cell of a touch world is to a planner: wall, free ground, or a thing that acts once.
+"""What a cell of a touch world is to a planner: wall, free ground, pit, or a thing that acts once.
 
 A *thing* is a cell whose touch changes the level: it emits events, gives or uses up an item, opens
-or closes the way, or ends the episode. Everything else is a wall or free ground.
+or closes the way, or ends the episode. A *pit* ends the episode and does nothing else, so that no
+set of touched things need ever contain it. Everything else is a wall or free ground.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ from mesabench.engine.codes import EMPTY, NUM_FLAGS, ON_TOUCH
 from mesabench.engine.move import can_overlap
 from mesabench.engine.world import COLOUR, OBJECT, STATE
 
-BLOCKED, FREE, THING, REFUSED = range(4)
+BLOCKED, FREE, THING, REFUSED, PIT = range(5)
 
 
 # Columns of a table of things, int64 [O, 7].
@@ -88,6 +89,8 @@ def classify(rules, thing, colour, state, marks):
         return lie(rules, thing, colour, state)
     if emits_twice(rules, thing, colour, marks):
         return REFUSED
+    if rules.ends[ON_TOUCH, thing, colour] and rules.needs[thing, colour] < 0:
+        return THING if emitted(rules, thing, colour, marks) else PIT
     if rules.ends[ON_TOUCH, thing, colour]:
         return THING
     becomes = rules.becomes[thing, colour, OBJECT] >= 0

@@ -7,7 +7,7 @@ from mesabench.engine.cache import kernel
 from mesabench.engine.codes import FORWARD, LEFT, RIGHT
 from mesabench.errors import PlannerError
 from mesabench.planner.chart import BUMP, OVER, WALK, Chart
-from mesabench.planner.ground import AHEAD, ECHO, FRONT, turned
+from mesabench.planner.ground import AHEAD, ECHO, FATAL, FRONT, turned
 from mesabench.planner.things import EVENTS, PASSABLE
 
 
@@ -59,7 +59,8 @@ def advance(chart, s, pose, action):
     thing = chart.poses[pose, FRONT]
     if thing < 0:
         echo = chart.poses[pose, ECHO]
-        return s, after, echo, echo != 0 and chart.spent[s]
+        ended = chart.poses[pose, FATAL] != 0 or (echo != 0 and chart.spent[s])
+        return s, after, echo, ended
     outcome = np.int64(chart.outcome[s, thing])
     if outcome < OVER:
         return s, after, 0, False

@@ -16,7 +16,8 @@ from mesabench.engine.world import COLOUR, OBJECT
 from mesabench.planner import start_values
 from mesabench.rollout import Rollout
 from mesabench.scorers.targets import paid_events
-from mesabench.task import THINGS, Task
+from mesabench.rules import THINGS
+from mesabench.task import Task
 
 STEPS = (10, 5)  # the simplex of objective weights is cut into tenths, or fifths where
 MOST = 80  # that would give more mixtures than this

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from mesabench.engine.cache import kernel
 from mesabench.engine.codes import BALL, EMPTY, YELLOW
-from mesabench.engine.episode import look, turn
+from mesabench.engine.episode import drafting, look, turn
 from mesabench.engine.layout import carve_room, place, place_agent, put
 from mesabench.engine.rng import randint
-from mesabench.task import Count, Objective, Rule, Size, Task
+from mesabench.rules import Rule
+from mesabench.task import Count, Objective, Size, Task
 
 RIGHT = 0
 
@@ -44,7 +45,8 @@ def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
         if turn(world, course, b, actions, rules):
-            build(world, b, knobs[course.variant[b]])
+            while drafting(world, course, b):
+                build(world, b, knobs[course.variant[b]])
         look(world, course, b, rules)
 
 
