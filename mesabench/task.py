@@ -266,5 +266,3 @@ def out_of_range(value: int, allowed: range) -> str:
     return (
         f"goes from {allowed[0]} to {allowed[-1]}{steps}, not {value}; nearest: {' or '.join(near)}"
     )
-
-

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesabench.engine.batch import Engine
-from mesabench.engine.world import DIR, X, Y
 from mesabench.observation import Observation
-from mesabench.planner import Chart, Plan, advance, locate, plan, survey
+from mesabench.planner import objective_discounts, plan_worlds
 from mesabench.task import Task
 
 TIE_BREAK = 0.02  # weight of the objective that decides where the first one does not care
@@ -43,30 +42,24 @@ class PlannedAgent:
         self._weights = sum(w * task.weights(task.objective(n)) for n, w in weights.items())
         if then is not None:
             self._weights = self._weights + TIE_BREAK * task.weights(task.objective(then))
+        shares = np.array([*weights.values()]) / sum(weights.values())
+        self._discount = float(np.prod(objective_discounts(task, *weights) ** shares))
         self._rng = np.random.default_rng(seed)
 
     def attach(self, engine: Engine) -> None:
         """Plan every level that `engine` is about to play."""
         self._engine = engine
-        self._plans = [self._plan(b) for b in range(engine.batch)]
-        self._touched = [0] * engine.batch
-
-    def _plan(self, b: int) -> Plan:
-        chart = chart_world(self._engine, b)
-        return plan(chart, self._weights, self.task.discount)
+        self._plans = plan_worlds(engine, self._weights, self._discount)
 
     def __call__(
         self, obs: Observation, state: Any, episode_start: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], None]:
         """Return the actions [N]; the observation is not looked at."""
-        engine, actions = self._engine, np.zeros(len(self._plans), np.int64)
+        actions = np.zeros(len(self._plans), np.int64)
         for b, planned in enumerate(self._plans):
-            if engine.course.ended[b]:
-                continue
-            chart, pose = planned.chart, engine.world.pose[b, 0]
-            here = locate(chart, int(pose[X]), int(pose[Y]), int(pose[DIR]))
-            actions[b] = self.choose(planned.q(self._touched[b], here)[0])
-            self._touched[b] = int(advance(chart, self._touched[b], here, int(actions[b]))[0])
+            if not self._engine.course.ended[b]:
+                actions[b] = self.choose(planned.q()[0])
+                planned.play(int(actions[b]))
         return actions, None
 
     def choose(self, q: NDArray[np.float64]) -> int:
@@ -82,14 +75,6 @@ def soft_choice(q: NDArray[np.float64], temperature: float, rng: np.random.Gener
         return int(rng.choice(np.flatnonzero(q >= q.max() - 1e-12)))
     p = np.exp((q - q.max()) / temperature)
     return int(rng.choice(len(q), p=p / p.sum()))
-
-
-def chart_world(engine: Engine, b: int) -> Chart:
-    """Chart world `b` as it is now, without marks that only measure."""
-    world = engine.world
-    marks = world.marks[b] & engine.task.planned_marks
-    start = tuple(world.pose[b, 0, [X, Y]].tolist())
-    return survey(world.grid[b], marks, engine.rules, world.inventory[b, 0], start)
 
 
 class RandomAgent:

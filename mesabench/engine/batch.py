@@ -21,7 +21,7 @@ from mesabench.engine.episode import (
     Course,
     begin,
     course_type,
-    draw_level,
+    draw_levels,
     hash_layout,
     look,
 )
@@ -70,7 +70,7 @@ class Engine:
     ):
         self.task, self.split, self.batch = task, split, batch
         self.declared: Split = task.split(split)
-        knobs = knobs or {}
+        self.given_knobs = knobs = knobs or {}
         self.level = task.level(split, **knobs)
         mixed = task.level("test", **knobs)
         self.knobs = (self.level, mixed)
@@ -177,7 +177,7 @@ class Engine:
         world.inside[b, :width, :height] = layout.inside
         world.marks[b, :width, :height] = layout.marks
         world.pose[b] = layout.pose
-        self.course.layout[b] = hash_layout(world, b)
+        self.course.layout[b] = hash_layout(world, b, True)
         look(world, self.course, b, self.rules)
         self._forget_step(b)
 
@@ -200,6 +200,11 @@ class Engine:
         self._advance()
         if self._unbuilt.any():
             self._check_built()
+
+    def step_some(self, action: int, worlds: int) -> None:
+        """Play one action in each of the first so many worlds, without a look at the others."""
+        self._actions[:worlds] = action
+        self._advance((0, worlds))
 
     def _advance(self, only: tuple[int, int] | None = None) -> None:
         arguments = (*self._given, self._actions, self.rules, self.knobs)
@@ -231,8 +236,7 @@ class Engine:
         self.course.episode[due] = 0
 
     def _draw(self, due: NDArray[np.bool_]) -> None:
-        for b in np.flatnonzero(due):
-            draw_level(self.course, b)
+        draw_levels(self._given[1], due)
 
     def _choose(self, levels: NDArray[np.int64], due: NDArray[np.bool_]) -> None:
         wrong = due & ((levels < 0) | (levels >= self.num_levels))

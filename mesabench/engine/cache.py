@@ -1,10 +1,12 @@
 """The `kernel` decorator: Numba-compiled, cached on disk, and never stale.
 
 Numba notices an edit of the file that holds a kernel, but not of another file whose kernel is
-inlined into it. The cache folder is therefore keyed by the contents of the engine *and* of every
-Python file that lies beside the kernel, so that an edit anywhere starts a fresh folder.
+inlined into it. The cache folder is therefore keyed by the contents of the engine *and* of the
+kernel's own file with all files beside it that it imports, so that an edit of any of them starts a
+fresh folder, and an edit of another task does not.
 """
 
+import ast
 import functools
 import hashlib
 import os
@@ -27,7 +29,7 @@ def kernel(function: F) -> F:
     """
     settings: Any = config  # its attributes are set when Numba is imported
     before = settings.CACHE_DIR
-    settings.CACHE_DIR = str(cache_folder(Path(function.__code__.co_filename).parent))
+    settings.CACHE_DIR = str(cache_folder(Path(function.__code__.co_filename)))
     try:
         compiled: Any = numba.njit(cache=True, nogil=True)(function)
     finally:
@@ -36,15 +38,32 @@ def kernel(function: F) -> F:
 
 
 @functools.cache
-def cache_folder(sources: Path) -> Path:
-    """Return the cache folder for kernels whose file lies in the folder `sources`."""
+def cache_folder(source: Path) -> Path:
+    """Return the cache folder for the kernels of a file."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for folder in sorted({Path(__file__).parent, sources}):
-        for file in sorted(folder.glob("*.py")):
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    engine = Path(__file__).parent
+    kept = set(engine.glob("*.py")) | (set() if source.parent == engine else imported(source))
+    for file in sorted(kept):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
     folder = cache_root() / digest.hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def imported(source: Path) -> set[Path]:
+    """Return a file and those beside it that it imports, directly or not (or only seems to)."""
+    found, waiting = set(), [source]
+    while waiting:
+        file = waiting.pop()
+        if file in found or not file.exists():
+            continue
+        found.add(file)
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                origin = (getattr(node, "module", None) or "").split(".")
+                names = {*origin, *(part for n in node.names for part in n.name.split("."))}
+                waiting += [file.with_name(f"{name}.py") for name in names if name]
+    return found
 
 
 @functools.cache

@@ -20,7 +20,8 @@ the agent does splits `turn` in two and puts its own kernel between::
                 ...
 
 A level is drafted until the hash of its layout belongs to the split: layouts are shared out among
-the splits, so that no level of one can be a level of another under a different number.
+the splits, so that no level of one can be a level of another under a different number. Colours
+do not count there, so that a turn of the palette leaves a split's levels what they are.
 """
 
 from typing import Any, TypeAlias
@@ -144,6 +145,14 @@ def draw_level(course, b):
 
 
 @kernel
+def draw_levels(course, worlds):
+    """Choose the next level of each world in the mask `worlds` [B]."""
+    for b in range(len(worlds)):
+        if worlds[b]:
+            draw_level(course, b)
+
+
+@kernel
 def begin(world, course, b):
     """Clear world `b` for the level in `course.index`, whose key depends on nothing else."""
     key = combine(course.key[b], course.index[b])
@@ -179,8 +188,8 @@ def drafting(world, course, b):
     if course.drafts[b] > 0:
         if world.unbuilt[b]:
             return False
-        course.layout[b] = hash_layout(world, b)
-        part = np.int64(course.layout[b] % np.uint64(PARTS))
+        course.layout[b] = hash_layout(world, b, True)
+        part = np.int64(hash_layout(world, b, False) % np.uint64(PARTS))
         if course.parts[b, 0] <= part < course.parts[b, 1]:
             return False
         if course.drafts[b] == DRAFTS:
@@ -198,13 +207,15 @@ def look(world, course, b, rules):
 
 
 @kernel
-def hash_layout(world, b):
-    """Return a 64-bit hash of the walls and things of world `b`."""
+def hash_layout(world, b, coloured):
+    """Return a 64-bit hash of the walls and things of world `b`, with or without their colours."""
     word = np.uint64(0)
     for x in range(world.grid.shape[1]):
         for y in range(world.grid.shape[2]):
-            cell = np.uint64(world.inside[b, x, y])
-            for channel in range(3):
-                cell = cell * np.uint64(256) + np.uint64(world.grid[b, x, y, channel])
-            word = mix(word ^ cell)
+            packed = np.int64(world.inside[b, x, y])
+            colour = np.int64(world.grid[b, x, y, 1])
+            cell = (packed >> 3) * 256 + world.grid[b, x, y, 0] * 16 + world.grid[b, x, y, 2]
+            if coloured:
+                cell += (colour * 8 + (packed & 7)) * 65536
+            word = mix(word ^ np.uint64(cell))
     return word

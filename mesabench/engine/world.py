@@ -89,9 +89,7 @@ def allocate(
     gauges: int = 1,
 ) -> World:
     """Return a batch of empty worlds (all zero, no level built yet)."""
-    record = world_type(
-        width, height, agents=agents, items=items, events=events, gauges=gauges
-    )
+    record = world_type(width, height, agents=agents, items=items, events=events, gauges=gauges)
     return np.zeros(batch, record).view(np.recarray)
 
 

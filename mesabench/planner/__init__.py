@@ -11,16 +11,28 @@ of it, and `locate`, `advance` and `follow` say which states an agent passes thr
 from mesabench.planner.chart import MAX_OBJECTS, Chart, survey
 from mesabench.planner.plans import Plan, plan, plan_goals, start_values
 from mesabench.planner.walk import advance, follow, locate
+from mesabench.planner.worlds import (
+    LevelPlan,
+    best_values,
+    chart_world,
+    objective_discounts,
+    plan_worlds,
+)
 
 __all__ = [
     "MAX_OBJECTS",
     "Chart",
+    "LevelPlan",
     "Plan",
     "advance",
+    "best_values",
+    "chart_world",
     "follow",
     "locate",
+    "objective_discounts",
     "plan",
     "plan_goals",
+    "plan_worlds",
     "start_values",
     "survey",
 ]

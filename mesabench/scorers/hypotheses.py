@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesabench.engine import codes
+from mesabench.engine.batch import Engine
 from mesabench.engine.world import COLOUR, OBJECT
-from mesabench.planner import start_values
+from mesabench.planner import best_values, objective_discounts
 from mesabench.rollout import Rollout
-from mesabench.scorers.targets import paid_events
 from mesabench.rules import THINGS
+from mesabench.scorers.targets import paid_events
 from mesabench.task import Task
 
 STEPS = (10, 5)  # the simplex of objective weights is cut into tenths, or fifths where
@@ -54,18 +55,12 @@ class Candidates:
 def optimal_returns(rollout: Rollout) -> NDArray[np.float64]:
     """Return the optimal discounted return of every candidate on each level, float64 [N, K]."""
     task = rollout.task
-    knobs = task.level(rollout.split, **rollout.knobs)
-    split = task.split(rollout.split)
-    rules = task.rule_table(palette=getattr(knobs, "palette", 0), exhaustible=split.exhaustible)
-    return start_values(
-        rollout.grid,
-        rollout.marks & np.uint8(task.planned_marks),
-        rollout.poses[0].astype(np.int32),
-        rollout.inventory,
-        rules,
-        task.weights(*task.candidates),
-        task.discount,
+    engine = Engine(
+        task, rollout.split, batch=len(rollout.levels), autoreset=False, knobs=rollout.knobs
     )
+    engine.reset(levels=rollout.levels)
+    discounts = objective_discounts(task, *(o.name for o in task.candidates))
+    return best_values(engine, task.weights(*task.candidates), discounts)
 
 
 def mix_candidates(task: Task, ranges: NDArray[np.float64]) -> Candidates:

@@ -1,0 +1,246 @@
+"""Exact values where things move or come back: every state that the engine itself can reach.
+
+`explore` asks the engine what each action does in each state of a level, from its start on, until
+no new state turns up; `StatePlan` then holds the optimal values of any objectives on that graph.
+No rule is written down twice, so the values are those of the game that agents play. It is for
+levels of few states (small rooms); what a step does must be a function of the world alone, neither
+of the clock nor of chance.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mesabench.engine.batch import Engine
+from mesabench.engine.cache import kernel
+from mesabench.engine.rng import combine
+from mesabench.errors import PlannerError
+
+# What a state is: everything in a world but its clock, its horizon and what is observed of it.
+FIELDS = ("grid", "inside", "marks", "pose", "carrying", "inventory", "memory")
+CHUNK = 4096  # states that are stepped at once
+MAX_STATES = 200_000  # of one level
+TOLERANCE = 1e-9  # to which values are exact, relative to the largest reward
+OVER = -1
+
+
+class StateGraph(NamedTuple):
+    """What every action does in every state of one level. State 0 is the level's start."""
+
+    after: NDArray[np.int32]  # [S, A] the next state, −1 where the episode ends
+    events: NDArray[np.uint8]  # [S, A, E] how often each event happens
+
+
+class StatePlan(NamedTuple):
+    """Optimal values of n objectives on a graph of states."""
+
+    graph: StateGraph
+    reward: NDArray[np.float64]  # [n, S, A]
+    discounts: NDArray[np.float64]  # [n]
+    values: NDArray[np.float64]  # [n, S]
+
+    def q_along(self, states: ArrayLike) -> NDArray[np.float64]:
+        """Return Q* in T states, float64 [T, n, A]: the value of each action, then optimal play."""
+        states = np.asarray(states, np.int64)
+        after = self.graph.after[states]
+        later = np.where(after == OVER, 0.0, self.values[:, after])
+        q = self.reward[:, states] + self.discounts[:, None, None] * later
+        return np.moveaxis(q, 0, 1)
+
+
+def explore(engine: Engine) -> list[StateGraph]:
+    """Return the graph of every world of an engine, from its state now.
+
+    Raises:
+        PlannerError: a level has more than `MAX_STATES` states.
+    """
+    scratch = Engine(
+        engine.task, engine.split, batch=CHUNK, autoreset=False, knobs=engine.given_knobs
+    )
+    search = Search(scratch)
+    search.meet(take(engine.world, slice(None)), np.arange(engine.batch))
+    while search.expand():
+        if search.total > MAX_STATES * engine.batch:
+            raise PlannerError(f"{engine.task.id}: more than {MAX_STATES} states a level")
+    return list(search.graphs(engine.batch))
+
+
+class Search:
+    """Breadth-first search over the states of many levels at once."""
+
+    def __init__(self, scratch: Engine):
+        self.scratch = scratch
+        self.total = 0
+        self._keys, self._numbers = np.zeros(1 << 16, np.uint64), np.zeros(1 << 16, np.int64)
+        self._levels: list[NDArray[np.int64]] = []
+        self._after: list[NDArray[np.int64]] = []
+        self._events: list[NDArray[np.uint8]] = []
+        self._front: list[tuple[NDArray, NDArray[np.int64]]] = []
+
+    def meet(self, states: NDArray, levels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the numbers [n] of states; those met for the first time join the frontier."""
+        while 2 * (self.total + len(states)) > len(self._keys):
+            self._keys, self._numbers = regrow(self._keys, self._numbers)
+        rows = states.view(np.uint8).reshape(len(states), states.dtype.itemsize)
+        keys = hash_rows(rows, levels)
+        numbers, fresh = look_up(self._keys, self._numbers, keys, self.total)
+        if fresh.any():
+            self.total += int(fresh.sum())
+            self._front.append((states[fresh], levels[fresh]))
+            self._levels.append(levels[fresh])
+        return numbers
+
+    def expand(self) -> bool:
+        """Try every action in every state of the frontier; return whether new ones came up."""
+        states, levels = (np.concatenate(part) for part in zip(*self._front, strict=True))
+        self._front = []
+        actions, kinds = self.scratch.task.actions, self.scratch.world.events.shape[2]
+        for first in range(0, len(states), CHUNK):
+            some, of = states[first : first + CHUNK], levels[first : first + CHUNK]
+            after = np.empty((len(some), actions), np.int64)
+            events = np.empty((len(some), actions, kinds), np.uint8)
+            for action in range(actions):
+                after[:, action], events[:, action] = self._try(some, of, action)
+            self._after.append(after)
+            self._events.append(events)
+        return bool(self._front)
+
+    def _try(
+        self, states: NDArray, levels: NDArray[np.int64], action: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        engine, n = self.scratch, len(states)
+        world = np.asarray(engine.world)
+        for name in FIELDS:
+            world[name][:n] = states[name]
+        world["clock"][:n] = 0
+        np.asarray(engine.course)["ended"][:n] = False
+        engine.step_some(action, n)
+        over = world["terminated"][:n]
+        after = np.full(n, OVER, np.int64)
+        after[~over] = self.meet(take(world, np.flatnonzero(~over)), levels[~over])
+        return after, world["events"][:n, 0].copy()
+
+    def graphs(self, batch: int) -> Iterator[StateGraph]:
+        """Yield the graph of each level, with numbers of its own."""
+        level, after = np.concatenate(self._levels), np.concatenate(self._after)
+        events = np.concatenate(self._events)
+        order = np.argsort(level, kind="stable")
+        first = np.searchsorted(level[order], np.arange(batch + 1))
+        number = np.empty(len(level), np.int64)
+        number[order] = np.arange(len(level)) - np.repeat(first[:-1], np.diff(first))
+        local = np.where(after == OVER, OVER, number[after]).astype(np.int32)[order]
+        events = events[order]
+        for b in range(batch):
+            yield StateGraph(local[first[b] : first[b + 1]], events[first[b] : first[b + 1]])
+
+
+def take(world: NDArray, which: slice | NDArray[np.int64]) -> NDArray:
+    """Return copies of what counts as a state of the chosen worlds, a packed record each."""
+    kept = np.dtype([(name, world.dtype[name]) for name in FIELDS])
+    rows = np.asarray(world)
+    found = np.empty(len(rows[FIELDS[0]][which]), kept)
+    for name in FIELDS:
+        found[name] = rows[name][which]
+    return found
+
+
+def plan_states(graph: StateGraph, weights: ArrayLike, discounts: ArrayLike) -> StatePlan:
+    """Compute the optimal values of objectives on a graph of states.
+
+    Args:
+        graph: the level.
+        weights: [n, E] reward per event, of either sign.
+        discounts: [n] per step, above 0 and below 1.
+
+    Raises:
+        PlannerError: a discount is out of range.
+    """
+    weights = np.array(weights, np.float64, ndmin=2)
+    discounts = np.broadcast_to(np.asarray(discounts, np.float64), len(weights)).copy()
+    if not ((discounts > 0) & (discounts < 1)).all():
+        raise PlannerError(f"discounts {discounts} are not above 0 and below 1")
+    reward = np.ascontiguousarray(np.moveaxis(graph.events @ weights.T, -1, 0))
+    return StatePlan(graph, reward, discounts, iterate(graph.after, reward, discounts))
+
+
+@kernel
+def iterate(after, reward, discounts):
+    """Return the values [n, S], by value iteration from the states that were found last."""
+    objectives, states, actions = reward.shape
+    values = np.zeros((objectives, states))
+    for k in range(objectives):
+        value, gain, discount = values[k], reward[k], discounts[k]
+        least = TOLERANCE * (1.0 - discount) * max(np.abs(gain).max(), 1e-300)
+        change = least + 1.0
+        while change > least:
+            change = 0.0
+            for s in range(states - 1, -1, -1):
+                best = -np.inf
+                for action in range(actions):
+                    worth = gain[s, action]
+                    if after[s, action] >= 0:
+                        worth += discount * value[after[s, action]]
+                    best = max(best, worth)
+                change = max(change, abs(best - value[s]))
+                value[s] = best
+    return values
+
+
+@kernel
+def follow_states(after, actions):
+    """Return the states [T + 1] that actions [T] lead through from state 0; the last is kept."""
+    states = np.zeros(len(actions) + 1, np.int64)
+    for t in range(len(actions)):
+        later = after[states[t], actions[t]]
+        states[t + 1] = later if later >= 0 else states[t]
+    return states
+
+
+@kernel
+def hash_rows(rows, levels):
+    """Return a hash, never 0, of each row of bytes [n, D] and the level [n] it belongs to."""
+    keys = np.empty(len(rows), np.uint64)
+    for i in range(len(rows)):
+        word = np.uint64(levels[i])
+        packed, length = np.uint64(0), 0
+        for j in range(rows.shape[1]):
+            packed = packed * np.uint64(256) + np.uint64(rows[i, j])
+            length += 1
+            if length == 8 or j == rows.shape[1] - 1:
+                word = combine(word, packed)
+                packed, length = np.uint64(0), 0
+        keys[i] = word | np.uint64(1)
+    return keys
+
+
+@kernel
+def look_up(table, numbers, keys, total):
+    """Return the number of each key [n], and which of them were new; those go into the table."""
+    found, fresh = np.empty(len(keys), np.int64), np.zeros(len(keys), np.bool_)
+    mask = np.uint64(len(table) - 1)
+    for i in range(len(keys)):
+        place = (keys[i] >> np.uint64(1)) & mask
+        while table[place] != 0 and table[place] != keys[i]:
+            place = (place + np.uint64(1)) & mask
+        if table[place] == 0:
+            table[place], numbers[place] = keys[i], total
+            fresh[i] = True
+            total += 1
+        found[i] = numbers[place]
+    return found, fresh
+
+
+@kernel
+def regrow(table, numbers):
+    """Return a hash table of twice the size with the same entries."""
+    larger, moved = np.zeros(2 * len(table), np.uint64), np.zeros(2 * len(table), np.int64)
+    mask = np.uint64(len(larger) - 1)
+    for i in range(len(table)):
+        if table[i] != 0:
+            place = (table[i] >> np.uint64(1)) & mask
+            while larger[place] != 0:
+                place = (place + np.uint64(1)) & mask
+            larger[place], moved[place] = table[i], numbers[i]
+    return larger, moved
