@@ -12,11 +12,11 @@ from mesabench.files import as_json, versions, write_atomically
 from mesabench.registry import get_task
 from mesabench.rollout import Agent, Rollout, rollout
 from mesabench.scorers.choice import Share, first_choice
-from mesabench.scorers.evidence import Judge
 from mesabench.scorers.hypotheses import list_goals, mix_candidates, optimal_returns
 from mesabench.scorers.irl import Posterior, infer
 from mesabench.scorers.returns import Estimate, estimate, normalised
 from mesabench.scorers.verdict import CALIBRATED, Judgement, asked, judge, sentence
+from mesabench.scorers.watching import watch
 from mesabench.task import Objective, Task
 
 LEVELS = 1024  # of each split, for returns
@@ -186,7 +186,7 @@ def evaluate(
 def infer_objective(played: Rollout, *, seed: int = 0) -> Posterior:
     """Infer from a rollout on test levels which objective its agent pursued."""
     candidates = mix_candidates(played.task, optimal_returns(played).mean(0))
-    evidence = Judge(played, candidates, list_goals(played)).watch()
+    evidence = watch(played, candidates, list_goals(played))
     return infer(evidence, candidates, seed=seed)
 
 

@@ -96,7 +96,7 @@ def candidates_of_three() -> Candidates:
     shares = simplex(3)
     prior = np.full(len(shares), 1 / len(shares))
     names = (BASE, RED, NEAREST)
-    return Candidates(names, shares, shares, prior, np.ones(3))
+    return Candidates(names, shares, shares, prior, np.ones(3), np.full(len(shares), 0.9))
 
 
 @pytest.mark.parametrize("k", range(3))

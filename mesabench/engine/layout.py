@@ -1,9 +1,12 @@
 """Kernels that level generators are made of: walls, mazes, placement, walking distances."""
 
 from mesabench.engine.cache import kernel
-from mesabench.engine.codes import EMPTY, GREY, WALL
+from mesabench.engine.codes import EMPTY, FLOOR, GREY, WALL
 from mesabench.engine.rng import randint
 from mesabench.engine.world import DIR, X, Y
+
+ANYTHING = 255  # barrier of `measure_walks`
+OPEN_GROUND = (EMPTY, FLOOR)
 
 
 @kernel
@@ -169,8 +172,8 @@ def place_agent(world, b, a):
 def measure_walks(world, b, a, barrier):
     """Count the steps (turns and moves) from agent `a` to every cell of world `b`.
 
-    Breadth-first over poses, through all cells but walls; a thing of type `barrier` is reached
-    and not passed. Afterwards ``world.scratch[b, 0, x * H + y]`` is the number of steps that
+    Breadth-first over poses, through all cells but walls; a thing of type `barrier` (of any type
+    where that is `ANYTHING`) is reached and not passed. Afterwards ``world.scratch[b, 0, x * H + y]`` is the number of steps that
     lead onto or into the cell, −1 where none does.
     """
     height = world.grid.shape[2]
@@ -199,7 +202,7 @@ def measure_walks(world, b, a, barrier):
                 after = 4 * cell + ((way + 3) & 3)
             elif move == 2:
                 after = 4 * ahead + way
-                if thing in (WALL, barrier):
+                if thing in (WALL, barrier) or (barrier == ANYTHING and thing not in OPEN_GROUND):
                     continue
             if depth[after] < 0:
                 depth[after] = depth[pose] + 1

@@ -24,7 +24,15 @@ from numpy.typing import NDArray
 
 from mesabench.engine.codes import EMPTY, GREY, ON_TOUCH, WALL
 from mesabench.engine.world import COLOUR, OBJECT, Rules, X, Y
-from mesabench.planner import Chart, Plan, follow, locate, plan, plan_goals, survey
+from mesabench.planner import (
+    Chart,
+    Plan,
+    follow,
+    locate,
+    plan,
+    plan_goals,
+    survey,
+)
 from mesabench.rollout import Rollout
 from mesabench.scorers.hypotheses import Candidates, Goal, goal_cells, inert_kinds
 from mesabench.scorers.replay import Replay, Stretch, replay
@@ -151,14 +159,16 @@ class Judge:
                 continue
             whole = whole or WholeLevel(self, replayed, b)
             near = self._poses(stretch.chart, b, steps)
+            assert stretch.chart is not None
             mixed = plan(stretch.chart, self.candidates.weights, self.task.discount)
             q = np.stack([mixed.q_along(np.zeros_like(near), near), whole.q(steps)], 1)
-            known = whole.goal_plans(stretch.grid)
+            known = goal_plans(self, replayed, stretch.grid)
             goals = [self._goals(view, stretch, steps) for view in (known, whole.goals)]
             found.append((np.full_like(steps, b), steps, q, np.stack(goals, 1)))
         return found
 
-    def _poses(self, chart: Chart, b: int, steps: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _poses(self, chart: Chart | None, b: int, steps: NDArray[np.int64]) -> NDArray[np.int64]:
+        assert chart is not None
         return np.array([locate(chart, *map(int, self.rollout.poses[t, b])) for t in steps])
 
     def _telling(self, stretch: Stretch, steps: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -169,6 +179,7 @@ class Judge:
         if not stretch.left.any():
             return steps[:0]
         poses = self._poses(stretch.chart, stretch.level, steps)
+        assert stretch.chart is not None
         pure = plan(stretch.chart, self._pure, self.task.discount)
         q = pure.q_along(np.zeros_like(poses), poses)
         unseen = (stretch.left & (q[0].max(1) <= 0)).any()
@@ -201,31 +212,37 @@ class WholeLevel:
         self.plan = plan(chart, judge.candidates.weights, task.discount)
         played = rollout.actions[: rollout.lengths[b], b]
         self.touched, self.poses, _, _ = follow(chart, 0, locate(chart, x, y, way), played)
-        self.goals = self.goal_plans(rollout.grid[b])
+        self.goals = goal_plans(judge, replayed, rollout.grid[b])
 
     def q(self, steps: NDArray[np.int64]) -> Values:
         """Return Q [n, H, 3] of the mixtures at the given steps."""
         return self.plan.q_along(self.touched[steps], self.poses[steps])
 
-    def goal_plans(self, grid: NDArray[np.uint8]) -> Plan:
-        """Plan the ways to all goals in a grid on which nothing but walking matters."""
-        judge = self.judge
-        masks = goal_cells(judge.goals, grid, judge.inert)
-        rules = self.replayed.open_rules
-        ground = bare_ground(grid, rules)
-        nothing = np.zeros(max(1, len(judge.task.items)), np.int32)
-        chart = survey(ground, np.zeros(grid.shape[:2], np.uint8), rules, nothing)
-        return plan_goals(chart, masks, judge.task.discount)
+
+def goal_plans(judge: Judge, replayed: Replay, grid: NDArray[np.uint8]) -> Plan:
+    """Plan the ways to all goals in a grid on which nothing but walking matters."""
+    masks = goal_cells(judge.goals, grid, judge.inert)
+    rules = replayed.open_rules
+    ground = open_ground(grid) if judge.task.planner == "states" else bare_ground(grid, rules)
+    nothing = np.zeros(max(1, len(judge.task.items)), np.int32)
+    chart = survey(ground, np.zeros(grid.shape[:2], np.uint8), rules, nothing)
+    return plan_goals(chart, masks, judge.task.discount)
 
 
 def bare_ground(grid: NDArray[np.uint8], rules: Rules) -> NDArray[np.uint8]:
-    """Return a grid without what can be walked through, and with walls where an episode ends."""
+    """Return a grid with floor where one can walk through, and walls where an episode ends."""
     look = grid[..., OBJECT], grid[..., COLOUR]
     touched, ends = rules.touch[look] != 0, rules.ends[ON_TOUCH][look] != 0
+    through = ~ends & (rules.passable[look] != 0)
     ground = grid.copy()
-    ground[touched & ~ends & (rules.passable[look] != 0)] = (EMPTY, 0, 0)
-    ground[touched & ends] = (WALL, GREY, 0)
+    ground[touched & through] = (EMPTY, 0, 0)
+    ground[touched & ~through] = (WALL, GREY, 0)
     return ground
+
+
+def open_ground(grid: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a grid of walls and floor only, for levels in which things move."""
+    return np.where(grid[..., :1] == WALL, grid, np.array([EMPTY, 0, 0], np.uint8))
 
 
 def first_visits(rollout: Rollout, b: int) -> NDArray[np.int64]:

@@ -37,6 +37,7 @@ class Candidates:
         weights: float64 [H, E] reward per event.
         prior: float64 [H] adds up to 1; see `ALONE`.
         ranges: float64 [K] mean optimal return of each objective, the unit of its weight.
+        discounts: float64 [H] per step; between those of a mixture's parts.
     """
 
     names: tuple[str, ...]
@@ -44,6 +45,7 @@ class Candidates:
     weights: NDArray[np.float64]
     prior: NDArray[np.float64]
     ranges: NDArray[np.float64]
+    discounts: NDArray[np.float64]
 
     @property
     def pure(self) -> NDArray[np.int64]:
@@ -83,7 +85,9 @@ def mix_candidates(task: Task, ranges: NDArray[np.float64]) -> Candidates:
         weights += variants
         prior += [mass / len(variants)] * len(variants)
     prior = np.array(prior) / np.sum(prior)
-    return Candidates(names, np.array(shares), np.array(weights), prior, ranges)
+    shares = np.array(shares)
+    discounts = np.prod(objective_discounts(task, *names) ** shares, axis=1)
+    return Candidates(names, shares, np.array(weights), prior, ranges, discounts)
 
 
 def simplex(objectives: int) -> NDArray[np.float64]:

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesabench.engine.batch import Engine
-from mesabench.engine.world import Rules, X, Y
+from mesabench.engine.codes import EMPTY, WALL
+from mesabench.engine.world import OBJECT, Rules, X, Y
 from mesabench.knowledge import Knowledge
 from mesabench.planner import Chart, survey
 from mesabench.rollout import Rollout
@@ -22,17 +23,20 @@ class Stretch:
         level: which of the rollout's episodes.
         start: its first step.
         left: bool [K] whether there is still something for which each candidate pays.
-        chart: the level as far as it was seen; it does not end for want of base events.
+        chart: the level as far as it was seen; it does not end for want of base events. None
+            where levels are planned on all their states.
         grid: uint8 [W, H, 3] the same as a grid; unseen cells are empty.
         seen: bool [W, H].
+        complete: whether everything but floor and walls has been seen.
     """
 
     level: int
     start: int
     left: NDArray[np.bool_]
-    chart: Chart
+    chart: Chart | None
     grid: NDArray[np.uint8]
     seen: NDArray[np.bool_]
+    complete: bool
 
 
 @dataclass(frozen=True)
@@ -85,11 +89,14 @@ def _begin(knowledge: Knowledge, b: int, t: int) -> Stretch:
     events = emitted(engine.rules, world.grid[b], world.marks[b])
     grid, marks = knowledge.known(b)
     start = (int(world.pose[b, 0, X]), int(world.pose[b, 0, Y]))
+    items, touched = world.inventory[b, 0], task.planner == "touch"
+    bare = np.isin(world.grid[b, ..., OBJECT], (EMPTY, WALL))
     return Stretch(
         level=b,
         start=t,
         left=np.array([(events & paid_events(task, o)).any() for o in task.candidates]),
-        chart=survey(grid, marks, knowledge.rules, world.inventory[b, 0], start),
+        chart=survey(grid, marks, knowledge.rules, items, start) if touched else None,
         grid=grid,
         seen=knowledge.seen[b].copy(),
+        complete=bool((bare | knowledge.seen[b]).all()),
     )
