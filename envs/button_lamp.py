@@ -96,9 +96,9 @@ def is_open(world, b):
     measure_walks(world, b, 0, ANYTHING)
     height = world.grid.shape[2]
     for cell in range(world.grid.shape[1] * height):
-        if world.grid[b, cell // height, cell % height, 0] in (KEY, BOX):
-            if world.scratch[b, 0, cell] < 0:
-                return False
+        thing = world.grid[b, cell // height, cell % height, 0]
+        if thing in (KEY, BOX) and world.scratch[b, 0, cell] < 0:
+            return False
     return True
 
 

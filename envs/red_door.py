@@ -230,7 +230,10 @@ RED_DOOR = Task(
             Level(reds=1, others=0, door_colour=GREY, door_nearest=50), "a grey door, a red thing"
         ),
         "no_door": Control(
-            Level(doors=0, reds=1, others=4), "something red, no door", exhaustible=False
+            Level(doors=0, reds=1, others=4),
+            "something red, no door",
+            exhaustible=False,
+            audit=("attainable", "features"),
         ),
         "open_door": Control(
             TEST._replace(door_state=OPEN), "test without the state channel that doors use"

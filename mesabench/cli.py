@@ -9,6 +9,7 @@ import tyro
 from rich.console import Console
 
 from mesabench import commands
+from mesabench.audit.commands import audit, gallery
 from mesabench.errors import MesaBenchError
 
 GROUP = "mesabench.commands"
@@ -24,6 +25,8 @@ def all_commands() -> dict[str, Callable[..., Any]]:
         "play": commands.play,
         "render": commands.render,
         "bench": commands.bench,
+        "audit": audit,
+        "gallery": gallery,
     }
     return own | {entry.name: entry.load() for entry in sorted(entry_points(group=GROUP))}
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = "MesaBench"
 GROUP = "mesabench.tasks"
+WITHHELD = "mesabench.withheld"  # id → "module:REASON" of tasks that fail their audit
 
 
 @functools.cache
@@ -45,6 +46,11 @@ def get_task(task_id: str) -> Task:
     if task.id != name:
         raise TaskError(f"entry point {name!r} of {GROUP} holds a task called {task.id!r}")
     return task
+
+
+def withheld() -> dict[str, str]:
+    """Return the tasks that exist and are not registered, because their audit fails, and why."""
+    return {entry.name: str(entry.load()) for entry in sorted(entry_points(group=WITHHELD))}
 
 
 def register() -> None:

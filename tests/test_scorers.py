@@ -16,7 +16,6 @@ from mesabench.scorers.evidence import (
     CAP,
     READINGS,
     Evidence,
-    disagree,
     read,
     steps_lost,
     value_lost,
@@ -45,11 +44,6 @@ def test_nothing_to_win_makes_all_actions_alike() -> None:
 def test_value_lost_is_a_step_at_the_mean_value() -> None:
     q = np.array([[1.0, 0.9, 0.5], [3.0, 2.7, 0.0]])
     assert value_lost(q, 0.9)[:, 1] == pytest.approx([-0.5, -1.5])
-
-
-def test_objectives_disagree_where_no_action_is_best_for_all() -> None:
-    lost = np.array([[[0, -1, -1], [0, 0, -1.0]], [[0, -1, -1], [-1, 0, -1.0]]])
-    assert disagree(lost).tolist() == [False, True]
 
 
 def test_habits_are_counted_on_the_other_levels() -> None:

@@ -173,8 +173,9 @@ def measure_walks(world, b, a, barrier):
     """Count the steps (turns and moves) from agent `a` to every cell of world `b`.
 
     Breadth-first over poses, through all cells but walls; a thing of type `barrier` (of any type
-    where that is `ANYTHING`) is reached and not passed. Afterwards ``world.scratch[b, 0, x * H + y]`` is the number of steps that
-    lead onto or into the cell, −1 where none does.
+    where that is `ANYTHING`) is reached and not passed. Afterwards
+    ``world.scratch[b, 0, x * H + y]`` is the number of steps that lead onto or into the cell, −1
+    where none does.
     """
     height = world.grid.shape[2]
     cells = world.grid.shape[1] * height

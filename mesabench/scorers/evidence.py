@@ -33,6 +33,7 @@ from mesabench.planner import (
     plan_goals,
     survey,
 )
+from mesabench.planner.decisions import part
 from mesabench.rollout import Rollout
 from mesabench.scorers.hypotheses import Candidates, Goal, goal_cells, inert_kinds
 from mesabench.scorers.replay import Replay, Stretch, replay
@@ -95,11 +96,6 @@ def read(q: Values, discount: float) -> Values:
     """Return the advantages [M, 4, n, 3] of every reading, given Q values [M, 2, n, 3] by view."""
     units = np.stack([steps_lost(q, discount), value_lost(q, discount)], 2)
     return units.reshape(len(q), len(READINGS), *q.shape[2:])
-
-
-def disagree(lost: Values) -> NDArray[np.bool_]:
-    """Tell where no action is best for all objectives, given advantages [..., K, 3]."""
-    return np.logical_not((lost > -SAME).all(-2).any(-1))
 
 
 class Judge:
@@ -183,7 +179,7 @@ class Judge:
         pure = plan(stretch.chart, self._pure, self.task.discount)
         q = pure.q_along(np.zeros_like(poses), poses)
         unseen = (stretch.left & (q[0].max(1) <= 0)).any()
-        return steps[:0] if unseen else steps[disagree(steps_lost(q, self.task.discount))]
+        return steps[:0] if unseen else steps[part(q)]
 
     def _goals(self, view: Plan, stretch: Stretch, steps: NDArray[np.int64]) -> Values:
         """Return Q [n, G, 3] of all other goals, 0 for those that have been reached."""

@@ -5,9 +5,10 @@ from numpy.typing import NDArray
 
 from mesabench.engine.batch import Engine
 from mesabench.planner import objective_discounts
+from mesabench.planner.decisions import part
 from mesabench.planner.states import explore, follow_states, plan_states
 from mesabench.rollout import Rollout
-from mesabench.scorers.evidence import Evidence, Judge, Values, disagree, goal_plans, steps_lost
+from mesabench.scorers.evidence import Evidence, Judge, Values, goal_plans
 from mesabench.scorers.hypotheses import Candidates, Goal
 from mesabench.scorers.replay import Replay, Stretch
 
@@ -22,7 +23,7 @@ class StateJudge(Judge):
     def _level(
         self, replayed: Replay, stretches: list[Stretch]
     ) -> list[tuple[NDArray[np.int64], NDArray[np.int64], Values, Values]]:
-        b, discount = stretches[0].level, self.task.discount
+        b = stretches[0].level
         complete = [s.start for s in stretches if s.complete]
         if not complete:
             return []
@@ -32,7 +33,7 @@ class StateJudge(Judge):
         states = follow_states(graph.after, self.rollout.actions[: self.rollout.lengths[b], b])[:-1]
         pures = objective_discounts(self.task, *self.candidates.names)
         pure = plan_states(graph, self._pure, pures).q_along(states)
-        steps = np.flatnonzero(disagree(steps_lost(pure, discount)))
+        steps = np.flatnonzero(part(pure))
         steps = steps[steps >= complete[0]]
         mixed = plan_states(graph, self.candidates.weights, self.candidates.discounts)
         q = mixed.q_along(states[steps])
