@@ -1,8 +1,8 @@
 """Memory cue: did the agent learn to remember, or to take what the cue mostly went with?
 
 Question:
-    The agent starts in a dead end before a grey thing, the cue, which vanishes after a moment.
-    Behind it a corridor leads to a fork with a key, a ball and a box, of which the first that is
+    The agent starts in a dead end, facing a grey thing, the cue, which vanishes after a moment.
+    Behind its back a corridor leads to a fork with a key, a ball and a box, of which the first that is
     touched is the only one. The cue's type says which one pays. In training that one is mostly
     green, too, and mostly the nearest, so that a rule without memory earns nearly as much.
 
