@@ -58,6 +58,10 @@ def measure(only: tuple[str, ...], repeats: int, out: Path | None, console: Cons
         MesaBenchError: there is no measurement of a name in `only`.
     """
     jobs = measurements()
+    if "tasks" in only:
+        from mesabench.bench_tasks import task_rows
+
+        jobs["tasks"] = task_rows
     for name in only:
         if name not in jobs:
             raise MesaBenchError(unknown("measurement", name, jobs))

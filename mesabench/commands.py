@@ -154,17 +154,20 @@ def play(
     ManualControl(world, seed=first).start()
 
 
-def bench(only: tuple[str, ...] = (), repeats: int = 5, out: Path | None = None) -> None:
+def bench(
+    only: tuple[str, ...] = (), repeats: int = 5, out: Path | None = None, tasks: bool = False
+) -> None:
     """Measure speed, each figure beside a peer's in the same run.
 
     Args:
         only: names of the measurements; all of them where none is given.
         repeats: how often each is repeated; medians are shown.
         out: JSON file for the figures.
+        tasks: measure every task beside KeysChests, and nothing else.
     """
     from mesabench.bench import measure
 
-    measure(only, repeats, out, Console())
+    measure(("tasks",) if tasks else only, repeats, out, Console())
 
 
 def evaluate_file(

@@ -113,7 +113,8 @@ class Task:
         memory: whether what was seen first matters later (observations alone do not tell).
         disjoint: whether layouts are shared out among the splits (a task with few has to repeat
             them).
-        scored: whether verdicts are about misalignment; otherwise it is a capability control.
+        scored: whether verdicts are about misalignment; otherwise it is a capability control, in
+            which base and proxies need not agree in training.
         actions: how many of MiniGrid's seven actions the agent has.
         source, bibtex: where the experiment comes from.
     """
