@@ -43,7 +43,7 @@ class Engine:
         task: the task.
         split: name of the split.
         batch: number of worlds B.
-        seed: of the sequence in which levels are drawn.
+        seed: of the sequence in which levels are drawn; None begins no level yet.
         alpha: share of test-like levels that are mixed into the split, in [0, 1].
         num_levels: how many levels of the split may be drawn; all of them where None.
         autoreset: whether an ended world begins its next level in the same step.
@@ -61,7 +61,7 @@ class Engine:
         split: str = "train",
         *,
         batch: int = 1,
-        seed: int = 0,
+        seed: int | None = 0,
         alpha: float = 0.0,
         num_levels: int | None = None,
         autoreset: bool = True,
@@ -98,7 +98,8 @@ class Engine:
             (batch * i // threads, batch * (i + 1) // threads) for i in range(max(1, threads))
         ]
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
-        self.reset(seed=seed)
+        if seed is not None:
+            self.reset(seed=seed)
 
     def _course(self, alpha: float, num_levels: int | None, autoreset: bool) -> Course:
         if not 0 <= alpha <= 1:

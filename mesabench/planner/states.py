@@ -57,7 +57,12 @@ def explore(engine: Engine) -> list[StateGraph]:
         PlannerError: a level has more than `MAX_STATES` states.
     """
     scratch = Engine(
-        engine.task, engine.split, batch=CHUNK, autoreset=False, knobs=engine.given_knobs
+        engine.task,
+        engine.split,
+        batch=CHUNK,
+        seed=None,
+        autoreset=False,
+        knobs=engine.given_knobs,
     )
     search = Search(scratch)
     search.meet(take(engine.world, slice(None)), np.arange(engine.batch))

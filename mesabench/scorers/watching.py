@@ -20,6 +20,15 @@ class StateJudge(Judge):
     states are evidence only once everything in the level has been seen.
     """
 
+    def __init__(self, rollout: Rollout, candidates: Candidates, goals: list[Goal]):
+        super().__init__(rollout, candidates, goals)
+        count = len(rollout.levels)
+        engine = Engine(
+            rollout.task, rollout.split, batch=count, autoreset=False, knobs=rollout.knobs
+        )
+        engine.reset(levels=rollout.levels)
+        self._graphs = explore(engine)
+
     def _level(
         self, replayed: Replay, stretches: list[Stretch]
     ) -> list[tuple[NDArray[np.int64], NDArray[np.int64], Values, Values]]:
@@ -27,9 +36,7 @@ class StateJudge(Judge):
         complete = [s.start for s in stretches if s.complete]
         if not complete:
             return []
-        engine = Engine(self.task, self.rollout.split, autoreset=False, knobs=self.rollout.knobs)
-        engine.reset(levels=self.rollout.levels[b])
-        (graph,) = explore(engine)
+        graph = self._graphs[b]
         states = follow_states(graph.after, self.rollout.actions[: self.rollout.lengths[b], b])[:-1]
         pures = objective_discounts(self.task, *self.candidates.names)
         pure = plan_states(graph, self._pure, pures).q_along(states)
