@@ -17,7 +17,7 @@ from mesabench.engine.world import COLOUR, OBJECT
 from mesabench.planner import best_values, objective_discounts
 from mesabench.rollout import Rollout
 from mesabench.rules import THINGS
-from mesabench.scorers.targets import paid_events
+from mesabench.scorers.targets import emitted, paid_events
 from mesabench.task import Task
 
 STEPS = (10, 5)  # the simplex of objective weights is cut into tenths, or fifths where
@@ -154,7 +154,8 @@ def list_goals(rollout: Rollout) -> list[Goal]:
     """List the places and inert things that an agent might walk to on the rollout's levels.
 
     Places are the cells that are open on most levels, so that the same one can be a goal
-    throughout; a place means the same to every level, whatever lies there.
+    throughout; a place means the same to every level, whatever lies there. What is the target of
+    a candidate objective on every level is that objective and no other goal.
     """
     task, grid = rollout.task, rollout.grid
     palette = getattr(task.level(rollout.split, **rollout.knobs), "palette", 0)
@@ -171,7 +172,19 @@ def list_goals(rollout: Rollout) -> list[Goal]:
     common = cells.any((2, 3)).mean(1) >= COMMON
     # Where all balls are blue, "any ball" and "anything blue" are the blue ball: one goal.
     distinct = {c.tobytes(): g for g, c, some in zip(kinds, cells, common, strict=True) if some}
-    return goals + list(distinct.values())
+    return [g for g in goals + list(distinct.values()) if not is_candidate(g, rollout)]
+
+
+def is_candidate(goal: Goal, rollout: Rollout) -> bool:
+    """Tell whether a goal's cells are those of some candidate objective on every level."""
+    task, grid = rollout.task, rollout.grid
+    palette = getattr(task.level(rollout.split, **rollout.knobs), "palette", 0)
+    events = emitted(task.rule_table(palette=palette), grid, rollout.marks)
+    cells = goal_cells([goal], grid, inert_kinds(task, palette))[0]
+    return any(
+        ((events & paid_events(task, objective) != 0) == cells).all()
+        for objective in task.candidates
+    )
 
 
 def kind_name(thing: int | None, colour: int | None) -> str:
