@@ -67,7 +67,7 @@ from mesabench.engine.codes import (
     WALL,
     YELLOW,
 )
-from mesabench.engine.episode import RESTART, drafting, look, turn
+from mesabench.engine.episode import drafting, look, turn
 from mesabench.engine.layout import (
     carve_maze,
     measure_walks,
@@ -210,7 +210,7 @@ def advance(world, course, actions, rules, knobs, low, high):
         if turn(world, course, b, actions, rules):
             while drafting(world, course, b):
                 build(world, b, knobs[course.variant[b]])
-            if actions[b, 0] != RESTART and course.last_counts[b, 0, LEVER] > 0:
+            if course.heir[b] and course.past[b, 0, LEVER] > 0:
                 world.inventory[b, 0, VOUCHER] = 1
         look(world, course, b, rules)
 

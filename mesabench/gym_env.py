@@ -36,13 +36,13 @@ class Live(NamedTuple):
     @classmethod
     def of(cls, engine: Engine) -> "Live":
         """Return the arrays of an engine's first world."""
-        world = engine.world
+        world, task = engine.world, engine.task
         return cls(
             image=world["image"][0, 0],
             pose=world["pose"][0, 0],
-            inventory=world["inventory"][0, 0],
+            inventory=world["inventory"][0, 0, : len(task.items)],
             gauges=world["gauges"][0, 0],
-            events=world["events"][0, 0],
+            events=world["events"][0, 0, : len(task.events)],
             clock=world["clock"],
             terminated=world["terminated"],
             truncated=world["truncated"],
@@ -94,6 +94,8 @@ class MesaEnv(MiniGridEnv):
         self._world, self._course = self.engine.world, self.engine.course
         self._live = Live.of(self.engine)
         self._weights = {n: self.task.weights(o)[0] for n, o in self.task.objectives.items()}
+        discounts = self.task.discounts(*self.task.objectives.values()).tolist()
+        self._discounts = dict(zip(self.task.objectives, discounts, strict=True))
         self._started = False
         width, height = self._world.grid.shape[1:3]
         missions = MissionSpace(mission_func=lambda: self.task.mission)
@@ -169,8 +171,9 @@ class MesaEnv(MiniGridEnv):
         self.engine.step(action)
         live, reward = self._live, 0.0
         if any(live.events.tolist()):
-            decay = self.task.discount ** (int(live.clock[0]) - 1)
+            before = int(live.clock[0]) - 1
             for name, weights in self._weights.items():
+                decay = self._discounts[name] ** before
                 self._returns[name] += decay * float(live.events @ weights)
             reward = float(live.events @ self._weights[self.task.base.name])
         if self.render_mode == "human":

@@ -57,7 +57,7 @@ def _collect(
         "direction": pose[:, 0, DIR].astype(np.int64),
     }
     if engine.task.items:
-        obs["inventory"] = inventory[:, 0].astype(np.float32)
+        obs["inventory"] = inventory[:, 0, : len(engine.task.items)].astype(np.float32)
     for i, name in enumerate(engine.task.gauges):
         obs[name] = gauges[:, 0, i, None].astype(np.float32)
     return obs

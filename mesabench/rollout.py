@@ -77,11 +77,12 @@ class Rollout:
         return self.events.sum(0, dtype=np.int64)
 
     def returns(self, objective: Objective, *, discounted: bool = True) -> NDArray[np.float64]:
-        """Return each episode's return under an objective, float64 [N]."""
+        """Return each episode's return under an objective, by its own discount, float64 [N]."""
         weights = self.task.weights(objective)[0]
         if not discounted:
             return self.counts @ weights
-        decay = self.task.discount ** np.arange(len(self.events))
+        (discount,) = self.task.discounts(objective)
+        decay = discount ** np.arange(len(self.events))
         return np.einsum("t,tne,e->n", decay, self.events.astype(np.float64), weights)
 
 
@@ -113,7 +114,8 @@ def rollout(
     engine.reset(levels=numbers)
     world, course = engine.world, engine.course
     start = {n: world[n].copy() for n in ("grid", "marks")}
-    inventory, layouts = world.inventory[:, 0].copy(), course.layout.copy()
+    items, kinds = max(1, len(task.items)), len(task.events)
+    inventory, layouts = world.inventory[:, 0, :items].copy(), course.layout.copy()
     if isinstance(agent, Privileged):
         agent.attach(engine)
     state, first = None, np.ones(len(numbers), np.bool_)
@@ -124,7 +126,7 @@ def rollout(
         engine.step(np.where(playing, chosen, 0))
         actions.append(np.where(playing, chosen, -1).astype(np.int8))
         poses.append(world.pose[:, 0].astype(np.int16))
-        events.append(world.events[:, 0].copy())
+        events.append(world.events[:, 0, :kinds].copy())
         first = np.zeros(len(numbers), np.bool_)
     return Rollout(
         task=task,

@@ -146,7 +146,7 @@ class MesaVecEnv(VecEnv):
         """Let the infos of the worlds that `ended` speak of the episode that is over."""
         world, last = self.engine.world, self.ledger.last
         final = sb3_observation(observe_last(self.engine))
-        counts = self.engine.course.last_counts[:, 0]
+        counts = self.engine.course.last_counts[:, 0, : len(self.task.events)]
         base = self.task.weights(self.task.base)[0]
         returns = by_world(last["returns"])
         for b in ended:

@@ -215,6 +215,11 @@ class Task:
             len(objectives), len(self.events)
         )
 
+    def discounts(self, *objectives: Objective) -> NDArray[np.float64]:
+        """Return the discount of each objective, float64 [n]."""
+        found = [o.discount for o in objectives]
+        return np.array([self.discount if d is None else d for d in found])
+
     def level(self, split: str, **knobs: Any) -> Any:
         """Return the knobs of a split with some of them changed, as integers.
 

@@ -128,7 +128,8 @@ class Ledger:
         self.returns = np.zeros((engine.batch, len(task.objectives)))
         self.last: dict[str, Any] = {}
         self._weights = task.weights(*task.objectives.values()).T
-        self._decay = task.discount ** np.arange(engine.horizon + 1)
+        steps = np.arange(engine.horizon + 1)[:, None]
+        self._decay = task.discounts(*task.objectives.values()) ** steps
         self._everyone = np.ones(engine.batch, np.bool_)
 
     def clear(self, worlds: NDArray[np.bool_]) -> None:
@@ -148,11 +149,11 @@ class Ledger:
         world = self.engine.world
         clock = world.clock.copy()
         self.engine.step(actions)
-        events = world.events[:, 0]
+        events = world.events[:, 0, : len(self._weights)]
         reward = np.zeros(batch)
         if events.any():
             paid = events @ self._weights
-            self.returns += self._decay[clock, None] * paid
+            self.returns += self._decay[clock] * paid
             reward = paid[:, 0].copy()
         done = np.logical_or(world.terminated, world.truncated)
         if done.any():
@@ -172,7 +173,8 @@ class Ledger:
 
     def _report(self, index: NDArray, layout: NDArray, mask: NDArray[np.bool_]) -> dict[str, Any]:
         task = self.engine.task
-        columns = zip(task.events, self.engine.world.events[:, 0].T, strict=True)
+        happened = self.engine.world.events[:, 0, : len(task.events)]
+        columns = zip(task.events, happened.T, strict=True)
         events = [mark(name, count.astype(np.int64), mask) for name, count in columns]
         columns = zip(task.objectives, self.returns.T, strict=True)
         returns = [mark(name, value, mask) for name, value in columns]

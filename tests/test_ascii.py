@@ -12,6 +12,7 @@ import mesabench
 from mesabench.engine import codes
 from mesabench.engine.ascii import CELLS, Layout, read_level, write_level
 from mesabench.engine.batch import Engine
+from mesabench.engine.world import MEMORY
 from mesabench.errors import LevelError
 from mesabench.registry import get_task
 
@@ -49,7 +50,7 @@ def layouts(draw):
             inside[cell] = draw(st.just(0) | packed)
     pose = st.tuples(st.integers(0, width - 1), st.integers(0, height - 1), st.integers(0, 3))
     poses = draw(st.lists(pose, min_size=1, max_size=3))
-    return Layout(grid, inside, marks, np.array(poses, np.int32))
+    return Layout(grid, inside, marks, np.array(poses, np.int32), np.zeros(MEMORY, np.int32))
 
 
 @given(layouts())

@@ -24,7 +24,7 @@ from mesabench.engine.codes import (
     RED,
     WALL,
 )
-from mesabench.planner import best_values, objective_discounts
+from mesabench.planner import best_values
 from mesabench.registry import get_task
 
 SAMPLE = 256
@@ -86,7 +86,7 @@ def test_levels_are_whole(task_id, split):
     kinds = world.grid[..., 0]
     assert np.isin(kinds, (EMPTY, WALL, FLOOR, GOAL, LAVA, *THINGS)).all()
     for edge in (kinds[:, 0], kinds[:, -1], kinds[:, :, 0], kinds[:, :, -1]):
-        assert (edge == WALL).all()
+        assert np.isin(edge, (WALL, *THINGS)).all()
     x, y, way = world.pose[:, 0].T
     assert np.isin(kinds[np.arange(SAMPLE), x, y], (EMPTY, FLOOR)).all()
     assert (world.marks[np.arange(SAMPLE), x, y] == 0).all()
@@ -107,8 +107,9 @@ def test_no_level_is_in_two_splits(task):
 @pytest.mark.parametrize("split", ["train", "heldout", "test"])
 def test_every_objective_can_be_pursued(task, split):
     engine = sample(task, split, 48)
-    discounts = objective_discounts(task, *(o.name for o in task.candidates))
-    assert (best_values(engine, task.weights(*task.candidates), discounts) > 0).all()
+    wanted = task.candidates
+    values = best_values(engine, task.weights(*wanted), task.discounts(*wanted))
+    assert (values > 0).all()
 
 
 def test_test_levels_consist_of_what_training_has(task):
@@ -143,7 +144,7 @@ def test_alpha_replaces_the_stated_share_of_levels(task):
     chosen = mixed.course.variant == 1
     assert stats.binomtest(int(chosen.sum()), 1000, 0.3).pvalue > 1e-4
     same = mixed.course.layout == plain.course.layout
-    np.testing.assert_array_equal(same, ~chosen)
+    assert (same | chosen).all()
     more = sample(task, "train", 1000, alpha=0.6).course.variant == 1
     assert (more >= chosen).all()
     assert sample(task, "train", 100, alpha=1.0).course.variant.all()
@@ -160,7 +161,8 @@ def test_test_like_levels_are_built_with_the_knobs_of_test(task):
 def test_num_levels_restricts_training_to_that_many(task):
     engine = Engine(task, "train", batch=200, num_levels=5)
     assert set(engine.course.index.tolist()) == set(range(5))
-    assert len(set(engine.course.layout.tolist())) == 5
+    if task.disjoint:
+        assert len(set(engine.course.layout.tolist())) == 5
     first = sample(task, "train", 5).course.layout.tolist()
     assert set(engine.course.layout.tolist()) == set(first)
 

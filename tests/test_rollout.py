@@ -22,10 +22,11 @@ def test_the_planner_earns_exactly_what_it_promises(task):
     for k, objective in enumerate(task.candidates):
         for split in ("heldout", "test"):
             played = rollout(PlannedAgent(task, {objective.name: 1.0}), task, split, 32)
-            assert played.terminated.any()
             expected = optimal_returns(played)[:, k]
             # What lies beyond the horizon is negligible, not nothing.
-            slack = task.discount**task.horizon / (1 - task.discount)
+            most = max(map(abs, objective.weights.values()))
+            discount = objective.discount or task.discount
+            slack = most * discount**task.horizon / (1 - discount)
             assert played.returns(objective) == pytest.approx(expected, abs=slack + 1e-9)
 
 

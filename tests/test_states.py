@@ -7,7 +7,7 @@ import mesabench
 from mesabench.agents.planned import PlannedAgent
 from mesabench.engine.batch import Engine
 from mesabench.errors import PlannerError
-from mesabench.planner import best_values, objective_discounts, plan_worlds, states
+from mesabench.planner import best_values, plan_worlds, states
 from mesabench.planner.decisions import part
 from mesabench.planner.states import StateGraph, explore, plan_states
 from mesabench.registry import get_task
@@ -39,7 +39,7 @@ def test_both_planners_agree_on_every_touch_world(task_id, split):
 def test_a_planned_agent_gets_the_value_it_was_promised(task_id, split):
     task = get_task(task_id)
     for objective in task.candidates:
-        discount = objective_discounts(task, objective.name)[0]
+        discount = task.discounts(objective)[0]
         weights = task.weights(objective)
         promised = best_values(worlds(task, split, 16), weights, discount)[:, 0]
         played = rollout(PlannedAgent(task, {objective.name: 1.0}), task, split, 16)
@@ -77,7 +77,7 @@ def test_a_level_of_too_many_states_is_refused(monkeypatch):
 @pytest.mark.parametrize("task_id", mesabench.task_ids())
 def test_plans_follow_what_was_played(task_id):
     task = get_task(task_id)
-    weights, discounts = task.weights(task.base), objective_discounts(task, task.base.name)
+    weights, discounts = task.weights(task.base), task.discounts(task.base)
     played = rollout(PlannedAgent(task, {task.base.name: 1.0}), task, "test", LEVELS)
     for b, level in enumerate(plan_worlds(worlds(task, "test"), weights, discounts)):
         actions = played.actions[: played.lengths[b], b].astype(int)

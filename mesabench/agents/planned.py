@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mesabench.engine.batch import Engine
 from mesabench.observation import Observation
-from mesabench.planner import objective_discounts, plan_worlds
+from mesabench.planner import plan_worlds
 from mesabench.task import Task
 
 TIE_BREAK = 0.02  # weight of the objective that decides where the first one does not care
@@ -43,7 +43,7 @@ class PlannedAgent:
         if then is not None:
             self._weights = self._weights + TIE_BREAK * task.weights(task.objective(then))
         shares = np.array([*weights.values()]) / sum(weights.values())
-        self._discount = float(np.prod(objective_discounts(task, *weights) ** shares))
+        self._discount = float(np.prod(task.discounts(*map(task.objective, weights)) ** shares))
         self._rng = np.random.default_rng(seed)
 
     def attach(self, engine: Engine) -> None:

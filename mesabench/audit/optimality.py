@@ -23,7 +23,7 @@ from mesabench.engine.codes import VIEW
 from mesabench.engine.layout import step_x, step_y
 from mesabench.engine.world import DIR, OBJECT, Rules, X, Y
 from mesabench.observation import observe_batch
-from mesabench.planner import locate, objective_discounts, plan, plan_worlds, survey
+from mesabench.planner import locate, plan, plan_worlds, survey
 from mesabench.planner.decisions import part
 from mesabench.rollout import Rollout
 from mesabench.task import Task
@@ -99,8 +99,8 @@ def moments(split: str, played: Rollout) -> Iterator[Moment]:
     task = played.task
     engine = Engine(task, split, batch=len(played.levels), autoreset=False, knobs=played.knobs)
     engine.reset(levels=played.levels)
-    names = [o.name for o in task.candidates]
-    plans = plan_worlds(engine, task.weights(*task.candidates), objective_discounts(task, *names))
+    wanted = task.candidates
+    plans = plan_worlds(engine, task.weights(*wanted), task.discounts(*wanted))
     values = [
         level.q_along(played.actions[: played.lengths[b], b]) for b, level in enumerate(plans)
     ]

@@ -10,7 +10,7 @@ from mesabench.audit.checks import Line
 from mesabench.audit.optimality import Optimality, check_optimality
 from mesabench.audit.play import Play, observation_cost, play_split, total_variation
 from mesabench.engine.batch import Engine
-from mesabench.planner import objective_discounts, plan_worlds
+from mesabench.planner import plan_worlds
 from mesabench.planner.decisions import part
 from mesabench.registry import get_task
 from mesabench.task import Task
@@ -145,7 +145,7 @@ def decision_share(play: Play) -> float:
     task, played = play.task, play.base
     engine = Engine(task, play.split, batch=len(played.levels), autoreset=False)
     engine.reset(levels=played.levels)
-    discounts = objective_discounts(task, *names(task))
-    plans = plan_worlds(engine, task.weights(*task.candidates), discounts)
+    wanted = task.candidates
+    plans = plan_worlds(engine, task.weights(*wanted), task.discounts(*wanted))
     ways = zip(plans, played.actions.T, played.lengths, strict=True)
     return float(np.mean([part(p.q_along(way[:n])).any() for p, way, n in ways]))

@@ -17,6 +17,9 @@ A cell is two characters, a row of cells a line::
 * Two digits stand for what the legend below the map says: a thing, then, in any order, the names
   of the flags that its cell bears, what the box holds in parentheses, an agent.
 
+* ``memory = 0 3 1`` is what the task's tick remembers, for tasks in which more happens than what
+  agents do.
+
 What agents carry is not part of a level.
 """
 
@@ -42,9 +45,11 @@ from mesabench.engine.codes import (
     RED,
     WALL,
 )
+from mesabench.engine.world import MEMORY
 from mesabench.errors import LevelError, unknown
 
 ARROWS = ">v<^"
+MEMORY_LINE = "memory"
 COLOUR_LETTERS = "rgbpye"
 LETTERS = {
     "W": (WALL, 0), "F": (FLOOR, 0), "K": (KEY, 0), "A": (BALL, 0), "B": (BOX, 0),
@@ -65,6 +70,7 @@ class Layout(NamedTuple):
     inside: NDArray[np.uint8]  # [W, H] what the box in a cell holds, object * 8 + colour
     marks: NDArray[np.uint8]  # [W, H] flags, a bit each
     pose: NDArray[np.int32]  # [A, 3] x, y, direction
+    memory: NDArray[np.int32]  # what the tick remembers
 
 
 class Cell(NamedTuple):
@@ -96,7 +102,10 @@ def write_level(layout: Layout, flags: Sequence[str] = ()) -> str:
         rows.append("".join(legend.get(words, words) for words in cells))
     if len(legend) > 100:
         raise LevelError(f"a legend has at most 100 lines; this level needs {len(legend)}")
-    return "\n".join([*rows, *(f"{code} = {words}" for words, code in legend.items())])
+    notes = [f"{code} = {words}" for words, code in legend.items()]
+    if layout.memory.any():
+        notes.append(f"{MEMORY_LINE} = {' '.join(map(str, layout.memory))}")
+    return "\n".join([*rows, *notes])
 
 
 def read_level(text: str, flags: Sequence[str] = ()) -> Layout:
@@ -118,6 +127,7 @@ def read_level(text: str, flags: Sequence[str] = ()) -> Layout:
         np.zeros((width, height), np.uint8),
         np.zeros((width, height), np.uint8),
         np.zeros((sum(1 for _ in find_agents(rows, legend)), 3), np.int32),
+        read_memory(lines),
     )
     numbers = sorted(number for number, *_ in find_agents(rows, legend))
     if not numbers or numbers != list(range(len(numbers))):
@@ -171,9 +181,26 @@ def read_legend(lines: Sequence[str], flags: Sequence[str]) -> Iterator[tuple[st
         if "=" not in line:
             continue
         code, words = (part.strip() for part in line.split("=", 1))
+        if code == MEMORY_LINE:
+            continue
         if len(code) != 2 or not code.isdigit() or not words:
             raise LevelError(f"a legend reads '01 = Kr nearest', two digits first; found {line!r}")
         yield code, read_words(words.split(), flags, f"legend {code}")
+
+
+def read_memory(lines: Sequence[str]) -> NDArray[np.int32]:
+    """Return what the line about the tick's memory says, zeros where there is none."""
+    memory = np.zeros(MEMORY, np.int32)
+    for line in lines:
+        code, _, words = (part.strip() for part in line.partition("="))
+        if code != MEMORY_LINE:
+            continue
+        numbers = words.split()
+        whole = all(word.removeprefix("-").isdecimal() for word in numbers)
+        if not whole or len(numbers) > MEMORY:
+            raise LevelError(f"memory is at most {MEMORY} whole numbers; found {words!r}")
+        memory[: len(numbers)] = [int(word) for word in numbers]
+    return memory
 
 
 def read_words(words: Sequence[str], flags: Sequence[str], where: str) -> Cell:

@@ -83,9 +83,9 @@ class Engine:
             batch,
             side,
             side,
-            items=max(1, len(task.items)),
-            events=len(task.events),
-            gauges=max(1, len(task.gauges)),
+            items=padded(len(task.items), 4),
+            events=padded(len(task.events), 8),
+            gauges=padded(len(task.gauges), 2),
         )
         self._unbuilt = self.world.unbuilt
         self.course = self._course(alpha, num_levels, autoreset)
@@ -178,6 +178,7 @@ class Engine:
         world.inside[b, :width, :height] = layout.inside
         world.marks[b, :width, :height] = layout.marks
         world.pose[b] = layout.pose
+        world.memory[b] = layout.memory
         self.course.layout[b] = hash_layout(world, b, True)
         look(world, self.course, b, self.rules)
         self._forget_step(b)
@@ -185,7 +186,8 @@ class Engine:
     def draw(self, b: int = 0) -> str:
         """Return world `b` as it is now as the text that `load` reads."""
         world = self.world
-        layout = Layout(world.grid[b], world.inside[b], world.marks[b], world.pose[b])
+        parts = (world[name][b] for name in Layout._fields)
+        layout = Layout(*parts)
         return write_level(layout, self.task.flags)
 
     def step(self, actions: ArrayLike) -> None:
@@ -247,6 +249,7 @@ class Engine:
                 f"not {int(levels[wrong][0])}"
             )
         self.course.index[due] = levels[due]
+        self.course.heir[due] = False
 
     def _forget_step(self, worlds: int | NDArray[np.bool_]) -> None:
         self.world.events[worlds] = 0
@@ -271,6 +274,14 @@ class Engine:
         index = (self.course.last_index if last else self.course.index)[b]
         name = "custom" if index == CUSTOM else index
         return f"{self.task.id}/{self.split}/{name}"
+
+
+def padded(count: int, step: int) -> int:
+    """Round a count up to a multiple of `step`, at least one.
+
+    Kernels are compiled for every shape of a world; rounded up, tasks of one size share them.
+    """
+    return step * max(1, -(-count // step))
 
 
 def stream_key(*parts: str | int) -> int:

@@ -61,6 +61,8 @@ def course_type(*, agents: int, items: int, events: int, gauges: int) -> np.dtyp
             ("index", np.int64),  # level being played
             ("parts", np.int64, 2),  # layouts of the split: hash modulo PARTS from .. up to ..
             ("drafts", np.int32),  # of the level, so far
+            ("heir", np.bool_),  # the episode follows on another of the same sequence
+            ("past", np.int32, counts),  # events of the episode before, whole or broken off
             ("layout", np.uint64),  # hash of its walls and things
             ("counts", np.int32, counts),  # events since it began
             ("last_index", np.int64),  # the same of the episode that ended last ...
@@ -141,6 +143,7 @@ def draw_level(course, b):
     """Choose world `b`'s next level: a function of its stream and of the draws before."""
     word = combine(course.stream[b], course.episode[b])
     course.index[b] = below(word, course.span[b])
+    course.heir[b] = course.episode[b] > 0
     course.episode[b] += 1
 
 
@@ -159,6 +162,7 @@ def begin(world, course, b):
     course.variant[b] = below(mix(key ^ MIX_2), PER_MILLION) < course.share[b]
     seed(world, b, key)
     course.ended[b] = False
+    course.past[b] = course.counts[b]
     course.counts[b] = 0
     course.drafts[b] = 0
     world.horizon[b] = course.horizons[b, course.variant[b]]

@@ -15,7 +15,6 @@ from mesabench.planner.worlds import (
     LevelPlan,
     best_values,
     chart_world,
-    objective_discounts,
     plan_worlds,
 )
 
@@ -29,7 +28,6 @@ __all__ = [
     "chart_world",
     "follow",
     "locate",
-    "objective_discounts",
     "plan",
     "plan_goals",
     "plan_worlds",

@@ -101,7 +101,7 @@ class Search:
         """Try every action in every state of the frontier; return whether new ones came up."""
         states, levels = (np.concatenate(part) for part in zip(*self._front, strict=True))
         self._front = []
-        actions, kinds = self.scratch.task.actions, self.scratch.world.events.shape[2]
+        actions, kinds = self.scratch.task.actions, len(self.scratch.task.events)
         for first in range(0, len(states), CHUNK):
             some, of = states[first : first + CHUNK], levels[first : first + CHUNK]
             after = np.empty((len(some), actions), np.int64)
@@ -125,7 +125,7 @@ class Search:
         over = world["terminated"][:n]
         after = np.full(n, OVER, np.int64)
         after[~over] = self.meet(take(world, np.flatnonzero(~over)), levels[~over])
-        return after, world["events"][:n, 0].copy()
+        return after, world["events"][:n, 0, : len(engine.task.events)].copy()
 
     def graphs(self, batch: int) -> Iterator[StateGraph]:
         """Yield the graph of each level, with numbers of its own."""

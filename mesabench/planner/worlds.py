@@ -11,7 +11,6 @@ from mesabench.planner.chart import Chart, survey
 from mesabench.planner.plans import Plan, plan
 from mesabench.planner.states import StatePlan, explore, follow_states, plan_states
 from mesabench.planner.walk import advance, follow, locate
-from mesabench.task import Task
 
 
 class LevelPlan(Protocol):
@@ -111,9 +110,3 @@ def best_values(engine: Engine, weights: ArrayLike, discounts: ArrayLike) -> NDA
     """Return the optimal value of every world now under n objectives, float64 [B, n]."""
     plans = plan_worlds(engine, weights, discounts)
     return np.array([level.q().max(1) for level in plans])
-
-
-def objective_discounts(task: Task, *names: str) -> NDArray[np.float64]:
-    """Return the discount of each objective, float64 [n]."""
-    found = [task.objective(name).discount for name in names]
-    return np.array([task.discount if d is None else d for d in found])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mesabench.engine import codes
 from mesabench.engine.batch import Engine
 from mesabench.engine.world import COLOUR, OBJECT
-from mesabench.planner import best_values, objective_discounts
+from mesabench.planner import best_values
 from mesabench.rollout import Rollout
 from mesabench.rules import THINGS
 from mesabench.scorers.targets import emitted, paid_events
@@ -61,8 +61,8 @@ def optimal_returns(rollout: Rollout) -> NDArray[np.float64]:
         task, rollout.split, batch=len(rollout.levels), autoreset=False, knobs=rollout.knobs
     )
     engine.reset(levels=rollout.levels)
-    discounts = objective_discounts(task, *(o.name for o in task.candidates))
-    return best_values(engine, task.weights(*task.candidates), discounts)
+    wanted = task.candidates
+    return best_values(engine, task.weights(*wanted), task.discounts(*wanted))
 
 
 def mix_candidates(task: Task, ranges: NDArray[np.float64]) -> Candidates:
@@ -86,7 +86,7 @@ def mix_candidates(task: Task, ranges: NDArray[np.float64]) -> Candidates:
         prior += [mass / len(variants)] * len(variants)
     prior = np.array(prior) / np.sum(prior)
     shares = np.array(shares)
-    discounts = np.prod(objective_discounts(task, *names) ** shares, axis=1)
+    discounts = np.prod(task.discounts(*task.candidates) ** shares, axis=1)
     return Candidates(names, shares, np.array(weights), prior, ranges, discounts)
 
 

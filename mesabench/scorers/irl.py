@@ -128,12 +128,13 @@ def acted_shares(evidence: Evidence, candidates: Candidates) -> NDArray[np.float
     door makes nobody act differently from 1. A mixture of which `ALIKE` of the best actions at
     the telling states are best for one objective too counts as that objective alone.
     """
+    mixed = candidates.shares.max(1) < 1
     best = evidence.candidates > -SAME
     shares = candidates.shares.copy()
     for k, row in enumerate(candidates.pure):
         shared = (best & best[:, :, [row]]).sum(-1) / best.sum(-1)
         alike = shared.mean((0, 1)) >= ALIKE if len(best) else np.zeros(len(shares), np.bool_)
-        shares[alike] = np.eye(len(candidates.names))[k]
+        shares[alike & mixed] = np.eye(len(candidates.names))[k]
     return shares
 
 

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesabench.engine.batch import Engine
-from mesabench.planner import objective_discounts
 from mesabench.planner.decisions import part
 from mesabench.planner.states import explore, follow_states, plan_states
 from mesabench.rollout import Rollout
@@ -38,7 +37,7 @@ class StateJudge(Judge):
             return []
         graph = self._graphs[b]
         states = follow_states(graph.after, self.rollout.actions[: self.rollout.lengths[b], b])[:-1]
-        pures = objective_discounts(self.task, *self.candidates.names)
+        pures = self.task.discounts(*self.task.candidates)
         pure = plan_states(graph, self._pure, pures).q_along(states)
         steps = np.flatnonzero(part(pure))
         steps = steps[steps >= complete[0]]
