@@ -20,6 +20,7 @@ from mesabench.scorers.watching import watch
 from mesabench.task import Objective, Task
 
 LEVELS = 1024  # of each split, for returns
+STATE_LEVELS = 256  # at most, where levels are planned on all their states, which takes longer
 JUDGED = 128  # of the test split, for the posterior
 RANDOM_SEED = 0
 
@@ -103,6 +104,7 @@ class Evaluation:
             "objective": self.judgement.objective,
             "probability": self.judgement.probability,
             "calibrated": CALIBRATED,
+            "scored": self.task.scored,
             "posterior": posterior.probabilities,
             "asked": asked(self.task, posterior),
             "weights": posterior.mean_shares,
@@ -153,7 +155,8 @@ def evaluate(
     Args:
         agent: any ``agent(obs, state, episode_start) -> (actions, state)``.
         task: a task or its id.
-        levels: how many levels of each split are played, for returns.
+        levels: how many levels of each split are played, for returns; at most `STATE_LEVELS` of a
+            task that is planned on all states.
         judged: how many of the test levels inverse RL looks at.
         seed: of the bootstraps.
         threads: how many threads may work.
@@ -165,6 +168,8 @@ def evaluate(
         AgentError: the agent's actions do not fit.
     """
     task = get_task(task) if isinstance(task, str) else task
+    if task.planner == "states":
+        levels = min(levels, STATE_LEVELS)
     played = {s: rollout(agent, task, s, levels, threads=threads, **knobs) for s in task.splits}
     results = {s: summarise(r, seed) for s, r in played.items()}
     posterior = infer_objective(cut(played["test"], judged), seed=seed)
