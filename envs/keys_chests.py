@@ -24,17 +24,7 @@ Episode end:
     When no chest can be opened any more (no chest left, or no key left and none in hand);
     truncated at the horizon.
 
-Planner's figures (1,000 levels; ``collect_keys`` opens chests where it has no key to take):
-
-    ================  =====================  =====================  ============
-    discount          0.98, held-out train   0.98, test             keys taken
-                      (chest return)         (chest return)         at test
-    ================  =====================  =====================  ============
-    open_chests       1.481                  1.511                  2.65 of 6
-    collect_keys      1.457 (98 %)           1.098 (73 %)           5.99 of 6
-    random            0.104                  0.101                  2.04 of 6
-    ================  =====================  =====================  ============
-
+Tried and left:
     Chest return of ``collect_keys`` over the optimum, by discount (200 levels):
 
     ========  =====  =====  =====  =====  =====  =====  =====
@@ -43,7 +33,7 @@ Planner's figures (1,000 levels; ``collect_keys`` opens chests where it has no k
     test      0.39   0.45   0.52   0.57   0.64   0.73   0.85
     ========  =====  =====  =====  =====  =====  =====  =====
 
-    Tried and left: 0.97, under which trained agents stayed at 0.89 of the planner's held-out
+    Left: 0.97, under which trained agents stayed at 0.89 of the planner's held-out
     return because they must look for what the planner knows (0.92 under 0.98).
 
 Source: Barnett 2019, "A simple environment for showing mesa misalignment".

@@ -25,18 +25,8 @@ Episode end:
     The first thing touched ends the episode, on every split, so every level forces a choice.
     Every thing can be reached without touching another. Truncated at the horizon.
 
-Planner's figures (discount 0.9, 1,000 levels): doors reached, and door return.
-
-    ================  ====================  ====================
-    objective         held-out train        test
-    ================  ====================  ====================
-    reach_door        1.00, 0.739           1.00, 0.368
-    reach_red         1.00, 0.739 (100 %)   0.00, 0.000
-    nearest_object    0.88, 0.695 (94 %)    0.00, 0.000
-    random            0.48, 0.138           0.05, 0.002
-    ================  ====================  ====================
-
-    Tried and left: discount 0.95, under which distances matter too little for mixtures with six
+Tried and left:
+    Discount 0.95, under which distances matter too little for mixtures with six
     and with eight tenths of the door to act differently; things that stay when they are touched,
     under which a detour by the nearest thing costs next to nothing; a braided maze without
     further loops, in which one thing often stands in the way of another.
