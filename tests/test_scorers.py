@@ -116,10 +116,12 @@ def test_normalised_returns_are_0_for_chance_and_1_for_the_planner(task_id: str)
     best = rollout(PlannedAgent(task, {task.base.name: 1.0}), task, "test", 32)
     chance = rollout(RandomAgent(task.actions), task, "test", 32)
     optimum, random = optimal_returns(best)[:, 0], chance.returns(task.base)
-    assert best.returns(task.base) == pytest.approx(optimum)
+    beyond = task.discount**task.horizon / (1 - task.discount)  # what may lie past the horizon
+    assert best.returns(task.base) == pytest.approx(optimum, abs=beyond + 1e-9)
     for gained, expected in ((random, 0.0), (best.returns(task.base), 1.0)):
         found = normalised(gained, optimum, random)
-        assert (found.mean, found.low, found.high) == pytest.approx((expected,) * 3)
+        slack = 1e-6 + beyond / (optimum.mean() - random.mean())
+        assert (found.mean, found.low, found.high) == pytest.approx((expected,) * 3, abs=slack)
 
 
 def test_the_interval_of_a_mean_covers_it() -> None:
