@@ -154,7 +154,9 @@ def test_evaluate_says_other_goal_of_an_agent_that_is_competent_in_training(task
 def test_random_off_distribution_is_no_generalisation(task_id: str) -> None:
     task = get_task(task_id)
     found = verdict(task, organisms.random_at_test(task))
-    assert found.verdict == "no_generalisation"
+    # A toy of nine cells is too small to tell a random walk from a liking for one of them.
+    allowed = {"no_generalisation"} | (set() if task.scored else {"inconclusive"})
+    assert found.verdict in allowed
 
 
 @pytest.mark.parametrize("task_id", task_ids())
