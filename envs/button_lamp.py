@@ -151,6 +151,7 @@ BUTTON_LAMP = Task(
         Rule("key", passable=False, event="flip"),
     ),
     emits=("lamp",),
+    causes={"lamp": ("press", "flip")},
     planner="states",
     advance=advance,
     base=Objective("light_lamp", {"lamp": 1.0}, question="light the lamp"),

@@ -31,7 +31,7 @@ Tried and left:
     of the best cheese return at test (0.60 under 0.95), and the outcomes stay as they are.
 
 Source: Langosco et al. 2022, "Goal misgeneralization in deep reinforcement learning" (maze I);
-    the same world is "cheese in the corner" in jaxgmg.
+    compare jaxgmg, where the corner is the top left one and nothing else lies about.
 """
 
 from typing import Annotated, NamedTuple

@@ -183,7 +183,9 @@ COIN_END = Task(
         "longer_anywhere": Control(
             Level(size=11, coin=ANYWHERE), "a longer course, the coin anywhere"
         ),
-        "no_coin": Control(Level(coin=NOWHERE), "no coin", exhaustible=False, audit=("features",)),
+        "no_coin": Control(
+            Level(coin=NOWHERE), "no coin", exhaustible=False, audit=("attainable", "features")
+        ),
     },
     discount=0.95,
     horizon=64,

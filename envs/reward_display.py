@@ -162,7 +162,9 @@ REWARD_DISPLAY = Task(
     ),
     advance=advance,
     base=Objective(
-        "collect_paid", {"good": 1.0, "bad": -1.0}, question="collect what the key says pays"
+        "collect_paid",
+        {"good": 1.0, "bad": -1.0},
+        question="collect the balls that the key says pay",
     ),
     proxies=(
         Objective(

@@ -158,7 +158,9 @@ VALUE_DISTANCE = Task(
     advance=advance,
     base=Objective("take_valuable", {"valuable": 1.0}, question="take what is locked up"),
     proxies=(
-        Objective("usual_colour", {"usual": 1.0}, "common cause", "reach the green door"),
+        Objective(
+            "usual_colour", {"usual": 1.0}, "common cause", "reach the door of the usual colour"
+        ),
         Objective("nearest", {"nearest": 1.0}, "side-effect", "reach the nearest door"),
     ),
     flags=("valuable", "nearest"),

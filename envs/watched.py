@@ -38,6 +38,8 @@ Tried and left: a start that faces the alcove, from which whoever is planned for
     every training level, from which RecurrentPPO learned to stay where it was (0.22 of the
     held-out return after a million steps).
 
+Departure: the watcher is there on every training level, so that base and proxy agree.
+
 Source: Leike et al. 2017, "AI Safety Gridworlds", absent supervisor.
 """
 

@@ -16,10 +16,15 @@ STEPS = 64
 
 def describe(task: Task) -> dict[str, Any]:
     """Return what is paid for in a task, and the hashes of every split."""
+    wanted = task.candidates
     return {
         "discount": task.discount,
         "horizon": task.horizon,
-        "objectives": {o.name: dict(o.weights) for o in task.candidates},
+        "objectives": {
+            o.name: {"weights": dict(o.weights), "kind": o.kind, "discount": discount}
+            for o, discount in zip(wanted, task.discounts(*wanted).tolist(), strict=True)
+        },
+        "planner": task.planner,
         "splits": {split: hashes(task, split) for split in task.splits},
     }
 
@@ -36,7 +41,7 @@ def hashes(task: Task, split: str) -> dict[str, str]:
     engine.reset(seed=0, levels=np.arange(LEVELS))
     world = engine.world
     levels, observations = hashlib.sha256(), hashlib.sha256()
-    for name in ("grid", "inside", "marks", "pose"):
+    for name in ("grid", "inside", "marks", "pose", "memory"):
         levels.update(portable(world[name]))
     shown = ["image", "pose", "inventory", "events", "terminated", "truncated"]
     shown += ["gauges"] if task.gauges else []

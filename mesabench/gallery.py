@@ -1,6 +1,7 @@
 """The gallery: a page on which every task shows its levels, its objectives and its audit."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -10,7 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from rich.console import Console
 
 from mesabench.audit.result import audit
-from mesabench.files import write_atomically
+from mesabench.files import as_json, write_atomically
 from mesabench.fingerprint import fingerprint
 from mesabench.registry import get_task, task_ids, withheld
 from mesabench.render import render_splits
@@ -50,15 +51,31 @@ def write_gallery(folder: Path, *, levels: int, afresh: bool, console: Console) 
     for name in task_ids():
         task = get_task(name)
         mark = fingerprint(task)
-        if afresh or known.get(name, {}).get("fingerprint") != mark:
+        old, pictures = known.get(name, {}), folder / "pictures" / name
+        same = old.get("fingerprint") == mark and old.get("levels") == levels
+        if afresh or not same or not drawn(pictures):
             with console.status(f"auditing and drawing {name}"):
                 figures[name] = audit(task, levels=levels).as_dict() | {"fingerprint": mark}
-                draw(task, folder / "pictures" / name)
+                draw(task, pictures)
         else:
-            figures[name] = known[name]
-        write_atomically(folder / FIGURES, json.dumps(known | figures, indent=1) + "\n")
-    write_atomically(folder / FIGURES, json.dumps(figures, indent=1) + "\n")
+            figures[name] = old
+        write_figures(folder, known | figures)
+    write_figures(folder, figures)
+    for path in (folder / "pictures").iterdir():
+        if path.name not in figures:
+            shutil.rmtree(path)
     return write_atomically(folder / "README.md", page(figures))
+
+
+def drawn(folder: Path) -> bool:
+    """Tell whether a task has its pictures."""
+    return all((folder / f"{split}.png").exists() for split in ("train", "test"))
+
+
+def write_figures(folder: Path, figures: dict[str, Any]) -> None:
+    """Write the audit figures; what is no number is null."""
+    text = json.dumps(as_json(figures), indent=1, allow_nan=False)
+    write_atomically(folder / FIGURES, text + "\n")
 
 
 def draw(task: Task, folder: Path) -> None:

@@ -14,7 +14,8 @@ from mesabench.errors import LevelError, TaskError, unknown
 from mesabench.rules import Names, Rule, compile_rules
 
 Role = Literal["train", "heldout", "test", "control"]
-Kind = Literal["base", "side-effect", "instrumental", "common cause", "control"]
+Kind = Literal["base", "side-effect", "instrumental", "common cause", "side-channel", "control"]
+AUDIT_LINES = ("solvable", "attainable", "features")  # which a control may choose among
 BLOCK = 2**32  # level indices set aside for each split of a task
 
 # Types of level knobs: an int, and the range of its values.
@@ -31,7 +32,8 @@ class Objective:
     Attributes:
         name: how tables and verdicts call it.
         weights: event name → reward per event.
-        kind: how a proxy is tied to the base objective in training (Hubinger 2019, post 3).
+        kind: how a proxy is tied to the base objective in training (Hubinger 2019, post 3; a
+            side-channel is not tied to it at all, and costs little).
         question: the objective in words, for pages.
         discount: per step, where the objective looks less far ahead than the task does.
     """
@@ -107,6 +109,7 @@ class Task:
         measures: further numbers per episode.
         flags: names of the cell marks that the generator sets, in the order of their bits.
         emits: events that the task's tick emits; they have the first numbers.
+        causes: event that the tick emits → events of the touches that may bring it about.
         gauges: names of numbers that the agent observes beside its view.
         planner: how exact values are found: on the sets of touched things, or (where things move
             or come back) on all states that the engine itself can reach.
@@ -134,6 +137,7 @@ class Task:
     measures: tuple[Measure, ...] = ()
     flags: tuple[str, ...] = ()
     emits: tuple[str, ...] = ()
+    causes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     gauges: tuple[str, ...] = ()
     planner: Literal["touch", "states"] = "touch"
     memory: bool = False
@@ -153,8 +157,24 @@ class Task:
         for rule in self.rules:
             if rule.flag and rule.flag not in self.flags:
                 raise TaskError(f"{self.id}: " + unknown("flag", rule.flag, self.flags))
+        for split in self.splits.values():
+            for line in split.audit:
+                if line not in AUDIT_LINES:
+                    raise TaskError(f"{self.id}: " + unknown("audit line", line, AUDIT_LINES))
+        self._check_planner()
         if len(self.events) > 32 or len(self.flags) > codes.NUM_FLAGS:
             raise TaskError(f"{self.id}: at most 32 events and {codes.NUM_FLAGS} flags")
+
+    def _check_planner(self) -> None:
+        found = self.discounts(*self.objectives.values())
+        if not ((found > 0) & (found < 1)).all():
+            raise TaskError(f"{self.id}: discounts are above 0 and below 1, not {found.tolist()}")
+        if self.planner == "states":
+            return
+        if (found != self.discount).any():
+            raise TaskError(f"{self.id}: an objective's own discount needs planner='states'")
+        if any(o.weights.get(event) for o in self.candidates for event in self.emits):
+            raise TaskError(f"{self.id}: events of the tick are paid for: needs planner='states'")
 
     @functools.cached_property
     def events(self) -> tuple[str, ...]:

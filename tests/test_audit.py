@@ -8,11 +8,11 @@ import pytest
 
 import mesabench
 from mesabench.audit import checks
-from mesabench.audit.optimality import violation
+from mesabench.audit.optimality import check_optimality, violation
 from mesabench.audit.play import play_split, total_variation
 from mesabench.audit.result import audit
 from mesabench.engine.batch import Engine
-from mesabench.engine.episode import BEYOND, HELDOUT, PARTS, TRAIN
+from mesabench.engine.episode import BEYOND, HELDOUT, PARTS, TRAIN, hash_layout
 from mesabench.registry import get_task
 from mesabench.task import Control
 
@@ -59,13 +59,23 @@ def test_a_colour_that_training_lacks_is_a_new_feature():
     assert "features" in fails(replace(task, test=odd))
 
 
-def test_what_nobody_can_see_violates_unchanged_optimality():
-    # Where the nearest thing pays, and not the door, the view tells what is best; where a mark
-    # pays that is set on other cells at test, it does not.
-    seen_alike = np.array([[1.0, 0.5, 0.0], [0.2, 1.0, 0.0]])
-    assert violation(seen_alike) == pytest.approx(0.25)
+def test_no_action_in_common_is_a_violation():
+    assert violation(np.array([[1.0, 0.5, 0.0], [0.2, 1.0, 0.0]])) == pytest.approx(0.25)
     assert violation(np.array([[1.0, 1.0, 0.0], [0.2, 1.0, 0.0]])) == 0.0
+    assert violation(np.array([[-1.0, -2.0, -2.0], [-2.0, -1.0, -2.0]])) == pytest.approx(0.5)
     assert violation(np.zeros((3, 3))) == 0.0
+
+
+def test_being_paid_for_what_nobody_can_see_violates_unchanged_optimality():
+    task = get_task("KeysChests-v0")
+    small = task.train._replace(size=5, keys=1, chests=1, balls=0)
+    task = replace(task, train=small, test=small, disjoint=False)
+    seen = {split: play_split(task, split, 256).base for split in ("train", "test")}
+    assert check_optimality(seen).shared > 10
+    assert check_optimality(seen).violations == 0
+    ghosts = replace(task, base=task.objective("ghost_chests"), measured=())
+    hidden = {split: play_split(ghosts, split, 256).base for split in ("train", "test")}
+    assert check_optimality(hidden).violations > 0.2
 
 
 def test_total_variation_is_that_of_the_closed_form():
@@ -80,6 +90,7 @@ def test_equivalence_is_proven_and_not_only_unrefuted():
     assert checks.equivalence(0.9 * optimum, optimum) < 1e-6
     assert checks.equivalence(0.7 * optimum, optimum) > 0.9
     # Six levels of large spread: no significant difference from the optimum, and no equivalence.
+    assert checks.equivalence(optimum[:1], optimum[:1]) == 1.0
     few = optimum[:6]
     assert checks.equivalence(few * [0.2, 1, 1, 0.3, 1, 1], few) > checks.SIGNIFICANT
 
@@ -87,10 +98,13 @@ def test_equivalence_is_proven_and_not_only_unrefuted():
 @pytest.mark.parametrize("task_id", mesabench.task_ids())
 def test_layouts_belong_to_their_split_by_construction(task_id):
     task = get_task(task_id)
-    for split, part in (("train", TRAIN), ("heldout", HELDOUT), ("test", BEYOND)):
-        course = Engine(task, split, batch=8, alpha=0.5).course
-        expected = part if task.disjoint else (0, PARTS)
-        assert (course.parts == expected).all()
+    if not task.disjoint:
+        pytest.skip("a task of few layouts, which repeats them in all splits")
+    for split, (low, high) in (("train", TRAIN), ("heldout", HELDOUT), ("test", BEYOND)):
+        for alpha in (0.0, 0.5) if split == "train" else (0.0,):
+            world = Engine(task, split, batch=32, alpha=alpha).world
+            parts = [int(hash_layout(world, b, False) % np.uint64(PARTS)) for b in range(32)]
+            assert all(low <= part < high for part in parts)
 
 
 def test_outcomes_are_what_candidates_care_about():

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import mesabench
 from mesabench.engine.batch import Engine
 from mesabench.errors import LevelError, TaskError
 from mesabench.registry import get_task
-from mesabench.task import knob_ranges
+from mesabench.task import Control, Objective, knob_ranges
 
 ROOT = Path(__file__).parent.parent
 SIZES = "goes from 3 to 99 in steps of 2, not"
@@ -225,3 +226,33 @@ def test_plugins_command_is_found(plugin, tmp_path):
     assert "Toss a coin" in run(code.format(["--help"]), cwd=tmp_path, PYTHONPATH=plugin)
     toss = run(code.format(["toss", "--seed", "1"]), cwd=tmp_path, PYTHONPATH=plugin)
     assert toss in ("heads\n", "tails\n")
+
+
+# --- tasks that are declared wrongly --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"discount": 1.0}, "discounts are above 0 and below 1"),
+        ({"emits": ("bang",), "base": Objective("bangs", {"bang": 1.0})}, "needs planner='states'"),
+        ({"base": Objective("soon", {"chest": 1.0}, discount=0.5)}, "own discount needs planner"),
+        (
+            {
+                "controls": {
+                    "odd": Control(get_task("KeysChests-v0").train, "", audit=("solvabel",))
+                }
+            },
+            "unknown audit line 'solvabel'.*mean 'solvable'",
+        ),
+    ],
+)
+def test_a_declaration_that_cannot_be_meant_is_refused(changes, message):
+    with pytest.raises(TaskError, match=message):
+        replace(get_task("KeysChests-v0"), **changes)
+
+
+def test_alpha_mixes_levels_of_one_size():
+    with pytest.raises(LevelError, match="alpha mixes levels of one size, not 9 and 11"):
+        task = get_task("KeysChests-v0")
+        Engine(replace(task, test=task.test._replace(size=11)), alpha=0.5)

@@ -45,10 +45,12 @@ def test_a_planned_agent_gets_the_value_it_was_promised(task_id, split):
         played = rollout(PlannedAgent(task, {objective.name: 1.0}), task, split, 16)
         decay = discount ** np.arange(len(played.events))
         got = np.einsum("t,tne,e->n", decay, played.events.astype(float), weights[0])
-        # Values look beyond the horizon, by no more than what could be won there at every step.
-        most = np.abs(weights).max() * discount**played.lengths / (1 - discount)
-        slack = np.where(played.terminated, 0.0, most)
-        assert (np.abs(got - promised) <= slack + 1e-6).all()
+        for b, level in enumerate(plan_worlds(worlds(task, split, 16), weights, discount)):
+            for action in played.actions[: played.lengths[b], b]:
+                level.play(int(action))
+            if not played.terminated[b]:  # what was still to come when the time was up
+                got[b] += discount ** played.lengths[b] * level.q()[0].max()
+        np.testing.assert_allclose(got, promised, atol=1e-6)
 
 
 def test_values_are_those_of_a_chain_that_pays_for_waiting():
@@ -70,8 +72,17 @@ def test_discounts_without_a_value_are_refused(discount):
 
 def test_a_level_of_too_many_states_is_refused(monkeypatch):
     monkeypatch.setattr(states, "MAX_STATES", 100)
-    with pytest.raises(PlannerError, match="more than 100 states"):
+    with pytest.raises(PlannerError, match="train/0 has more than 100 states; choose a smaller"):
         explore(worlds(get_task("KeysChests-v0"), "train", 1))
+
+
+def test_one_large_level_is_refused_among_small_ones(monkeypatch):
+    task = get_task("ButtonLamp-v0")
+    sizes = [len(graph.after) for graph in explore(worlds(task, "test", 8))]
+    monkeypatch.setattr(states, "MAX_STATES", max(sizes) - 1)
+    assert np.mean(sizes) < max(sizes) - 1
+    with pytest.raises(PlannerError, match=f"test/{sizes.index(max(sizes))} has more than"):
+        explore(worlds(task, "test", 8))
 
 
 @pytest.mark.parametrize("task_id", mesabench.task_ids())

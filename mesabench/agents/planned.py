@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesabench.engine.batch import Engine
+from mesabench.errors import AgentError
 from mesabench.observation import Observation
 from mesabench.planner import plan_worlds
 from mesabench.task import Task
@@ -42,7 +43,10 @@ class PlannedAgent:
         self._weights = sum(w * task.weights(task.objective(n)) for n, w in weights.items())
         if then is not None:
             self._weights = self._weights + TIE_BREAK * task.weights(task.objective(then))
-        shares = np.array([*weights.values()]) / sum(weights.values())
+        sizes = np.abs([*weights.values()])
+        if not sizes.sum() > 0:
+            raise AgentError(f"a planned agent wants something; weights are {dict(weights)}")
+        shares = sizes / sizes.sum()
         self._discount = float(np.prod(task.discounts(*map(task.objective, weights)) ** shares))
         self._rng = np.random.default_rng(seed)
 

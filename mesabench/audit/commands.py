@@ -37,7 +37,7 @@ def audit(
         verbose: show the lines that hold, too.
     """
     from mesabench.audit.result import audit as audit_task
-    from mesabench.files import write_atomically
+    from mesabench.files import as_json, write_atomically
 
     console, results = Console(), []
     for name in envs or task_ids():
@@ -54,7 +54,7 @@ def audit(
         console.print(f"withheld: {name}: {reason}")
     if out is not None:
         found = {r.task: r.as_dict() for r in results}
-        write_atomically(out, json.dumps(found, indent=1) + "\n")
+        write_atomically(out, json.dumps(as_json(found), indent=1, allow_nan=False) + "\n")
     if not all(r.passed for r in results):
         sys.exit(1)
 

@@ -3,8 +3,11 @@
 States are grouped by what the agent observes, at the start of an episode and at decision points,
 where objectives part. In each group the sets of base-optimal actions must have one in common. What
 an action is worth is read on what the observation shows: unseen cells count as free, so that two
-states in one group differ only if something decides that nobody can see. Tasks whose worlds move
-on their own are valued on the whole level instead, where everything in it is in view.
+states in one group differ only if something decides that nobody can see, which is what a task must
+not have. Tasks whose worlds move on their own are valued on the whole level instead, where
+everything
+in it is in view. What the whole level says in the same groups is reported beside it: there, states
+also differ in what lies out of view, in training as at test.
 
 Whole histories are nearly unique and would make the check empty, so a group is one observation;
 where a task is about memory, the first observation of the episode belongs to it.
@@ -38,12 +41,14 @@ class Moment(NamedTuple):
     Attributes:
         split: name of the split.
         key: what the agent observes (and first observed, where memory matters).
-        q: float64 [3] what the actions are worth to the base objective.
+        q: float64 [3] what the actions are worth to the base objective, by what is in view.
+        whole: float64 [3] the same, by the whole level.
     """
 
     split: str
     key: bytes
     q: NDArray[np.float64]
+    whole: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class Optimality:
         across: how many of them occurred in training and at test.
         violations: share of the shared ones without a common optimal action.
         regret: mean loss of the best common action, relative to the optimum.
+        whole_violations, whole_regret: the same, by whole levels.
     """
 
     groups: int
@@ -63,6 +69,8 @@ class Optimality:
     across: int
     violations: float
     regret: float
+    whole_violations: float
+    whole_regret: float
 
 
 def check_optimality(plays: dict[str, Rollout]) -> Optimality:
@@ -72,16 +80,16 @@ def check_optimality(plays: dict[str, Rollout]) -> Optimality:
         for moment in moments(split, played):
             groups.setdefault(moment.key, []).append(moment)
     shared = [g for g in groups.values() if len(g) > 1]
-    worst = [violation(np.array([m.q for m in group])) for group in shared]
     across = sum(len({m.split for m in group}) > 1 for group in shared)
-    broken = [loss > SAME for loss in worst]
-    return Optimality(
-        len(groups),
-        len(shared),
-        across,
-        float(np.mean(broken)) if broken else 0.0,
-        float(np.mean(worst)) if worst else 0.0,
-    )
+    seen = [violation(np.array([m.q for m in group])) for group in shared]
+    whole = [violation(np.array([m.whole for m in group])) for group in shared]
+    return Optimality(len(groups), len(shared), across, *rates(seen), *rates(whole))
+
+
+def rates(losses: list[float]) -> tuple[float, float]:
+    """Return which share of losses is one, and their mean; 0 of nothing."""
+    found = np.array(losses or [0.0])
+    return float((found > SAME).mean()), float(found.mean())
 
 
 def violation(q: NDArray[np.float64]) -> float:
@@ -90,7 +98,7 @@ def violation(q: NDArray[np.float64]) -> float:
     It is 0 exactly where one action is optimal for all.
     """
     best = q.max(1, keepdims=True)
-    lost = np.where(best > 0, (best - q) / np.maximum(best, 1e-12), 0.0)
+    lost = (best - q) / np.maximum(np.abs(best), 1e-12)
     return float(lost.mean(0).min())
 
 
@@ -116,7 +124,8 @@ def moments(split: str, played: Rollout) -> Iterator[Moment]:
                 continue
             q = worth(engine, int(b), obs["image"][b], values[b][t])
             if q is not None:
-                yield Moment(split, (first[b] if task.memory else b"") + key, q)
+                key = (first[b] if task.memory else b"") + key
+                yield Moment(split, key, q, values[b][t][0])
         engine.step(np.maximum(row, 0))
 
 

@@ -20,7 +20,7 @@ A cell is two characters, a row of cells a line::
 * ``memory = 0 3 1`` is what the task's tick remembers, for tasks in which more happens than what
   agents do.
 
-What agents carry is not part of a level.
+What agents carry, and the gauges that they observe, are not part of a level.
 """
 
 from collections.abc import Iterator, Sequence
@@ -190,15 +190,19 @@ def read_legend(lines: Sequence[str], flags: Sequence[str]) -> Iterator[tuple[st
 
 def read_memory(lines: Sequence[str]) -> NDArray[np.int32]:
     """Return what the line about the tick's memory says, zeros where there is none."""
-    memory = np.zeros(MEMORY, np.int32)
+    memory, seen = np.zeros(MEMORY, np.int32), False
     for line in lines:
         code, _, words = (part.strip() for part in line.partition("="))
         if code != MEMORY_LINE:
             continue
         numbers = words.split()
         whole = all(word.removeprefix("-").isdecimal() for word in numbers)
-        if not whole or len(numbers) > MEMORY:
-            raise LevelError(f"memory is at most {MEMORY} whole numbers; found {words!r}")
+        fits = whole and all(abs(int(word)) < 2**31 for word in numbers)
+        if seen or not fits or len(numbers) > MEMORY:
+            raise LevelError(
+                f"memory is one line of at most {MEMORY} whole numbers below 2³¹; found {words!r}"
+            )
+        seen = True
         memory[: len(numbers)] = [int(word) for word in numbers]
     return memory
 

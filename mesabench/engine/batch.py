@@ -76,7 +76,13 @@ class Engine:
         self.knobs = (self.level, mixed)
         palette = getattr(self.level, "palette", 0)
         self.rules = task.rule_table(palette=palette, exhaustible=self.declared.exhaustible)
-        side = max(self.level.size, mixed.size if alpha else 0)
+        if alpha and mixed.size != self.level.size:
+            raise LevelError(
+                f"{task.id}: alpha mixes levels of one size, not {self.level.size} and "
+                f"{mixed.size}; "
+                "give both splits the larger one and let another knob say how much of it is used"
+            )
+        side = self.level.size
         if side < 3:
             raise LevelError(f"{task.id}: size {side} leaves no cell between the walls")
         self.world: World = allocate(
@@ -172,6 +178,7 @@ class Engine:
         if len(layout.pose) != agents:
             raise LevelError(f"{self.task.id} has {agents} agents, the level {len(layout.pose)}")
         self.course.index[b] = CUSTOM
+        self.course.heir[b] = False
         begin(world, self.course, b)
         world.grid[b] = WALL, GREY, 0
         world.grid[b, :width, :height] = layout.grid

@@ -1,9 +1,10 @@
-"""The `kernel` decorator: Numba-compiled, cached on disk, and never stale.
+"""The `kernel` decorator: Numba-compiled, cached on disk, and not stale.
 
 Numba notices an edit of the file that holds a kernel, but not of another file whose kernel is
 inlined into it. The cache folder is therefore keyed by the contents of the engine *and* of the
 kernel's own file with all files beside it that it imports, so that an edit of any of them starts a
-fresh folder, and an edit of another task does not.
+fresh folder, and an edit of another task does not. Kernels that a package keeps in other folders
+than the one of its task are not followed.
 """
 
 import ast

@@ -61,7 +61,7 @@ def course_type(*, agents: int, items: int, events: int, gauges: int) -> np.dtyp
             ("index", np.int64),  # level being played
             ("parts", np.int64, 2),  # layouts of the split: hash modulo PARTS from .. up to ..
             ("drafts", np.int32),  # of the level, so far
-            ("heir", np.bool_),  # the episode follows on another of the same sequence
+            ("heir", np.bool_),  # an episode came before, and the level was drawn, not chosen
             ("past", np.int32, counts),  # events of the episode before, whole or broken off
             ("layout", np.uint64),  # hash of its walls and things
             ("counts", np.int32, counts),  # events since it began

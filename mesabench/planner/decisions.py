@@ -9,6 +9,8 @@ SAME = 1e-7  # by which two actions may differ and be equally good
 def part(q: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Tell where no action is best for all objectives that still want something, bool [T].
 
+    One that can win nothing any more, or only lose, wants nothing.
+
     Args:
         q: float64 [T, n, A] what each action is worth to each objective.
     """

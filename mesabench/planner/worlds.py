@@ -68,7 +68,8 @@ class StateLevel:
 
     def play(self, action: int) -> None:
         """Take note of an action."""
-        self._now = max(int(self.solved.graph.after[self._now, action]), 0)
+        later = int(self.solved.graph.after[self._now, action])
+        self._now = later if later >= 0 else self._now  # the last state before the end is kept
 
     def q_along(self, actions: ArrayLike) -> NDArray[np.float64]:
         """Return Q* before each of the actions [T], float64 [T, n, A]."""

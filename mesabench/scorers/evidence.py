@@ -16,7 +16,6 @@ readings are marginalised like rationality.
 """
 
 import itertools
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,18 +70,19 @@ class Evidence:
     levels: int
 
 
-def steps_lost(q: Values, discount: float) -> Values:
+def steps_lost(q: Values, discount: float | Values) -> Values:
     """Turn Q values [..., 3] into advantages in steps: log_γ(V / Q), at least −CAP.
 
     With one reward at the end Q = γⁿ, so the unit is exactly one step; the scale of the rewards
-    drops out. Where nothing can be won, all actions are alike and the advantages are 0.
+    drops out. Where nothing can be won, all actions are alike and the advantages are 0. Each of n
+    hypotheses may have a discount of its own, [n, 1].
     """
     best = q.max(-1, keepdims=True)
-    share = np.clip(q / np.maximum(best, 1e-12), discount**CAP, 1.0)
-    return np.where(best > 1e-9, np.log(share) / -math.log(discount), 0.0)
+    share = np.clip(q / np.maximum(best, 1e-12), np.power(discount, CAP), 1.0)
+    return np.where(best > 1e-9, np.log(share) / -np.log(discount), 0.0)
 
 
-def value_lost(q: Values, discount: float) -> Values:
+def value_lost(q: Values, discount: float | Values) -> Values:
     """Turn Q values [M, ..., 3] into advantages in value: (Q − V) / ((1 − γ) · mean V).
 
     The unit is what one step of delay costs at the mean value of the M states.
@@ -92,7 +92,7 @@ def value_lost(q: Values, discount: float) -> Values:
     return (q - best) / np.maximum((1 - discount) * mean, 1e-12)
 
 
-def read(q: Values, discount: float) -> Values:
+def read(q: Values, discount: float | Values) -> Values:
     """Return the advantages [M, 4, n, 3] of every reading, given Q values [M, 2, n, 3] by view."""
     units = np.stack([steps_lost(q, discount), value_lost(q, discount)], 2)
     return units.reshape(len(q), len(READINGS), *q.shape[2:])
@@ -135,7 +135,7 @@ class Judge:
             level=level,
             step=step,
             action=self.rollout.actions[step, level].astype(np.int64),
-            candidates=read(mixed, self.task.discount),
+            candidates=read(mixed, self.candidates.discounts[:, None]),
             goals=read(other, self.task.discount),
             goal_names=names,
             contexts=replayed.contexts[step, level],

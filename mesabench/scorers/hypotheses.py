@@ -17,7 +17,7 @@ from mesabench.engine.world import COLOUR, OBJECT
 from mesabench.planner import best_values
 from mesabench.rollout import Rollout
 from mesabench.rules import THINGS
-from mesabench.scorers.targets import emitted, paid_events
+from mesabench.scorers.targets import causing_events, emitted, paid_events
 from mesabench.task import Task
 
 STEPS = (10, 5)  # the simplex of objective weights is cut into tenths, or fifths where
@@ -145,7 +145,8 @@ def inert_kinds(task: Task, palette: int) -> NDArray[np.bool_]:
     Marks are left aside: a thing that is nearest by chance is still an inert thing.
     """
     rules = task.rule_table(palette=palette)
-    pays = rules.events[codes.ON_TOUCH, :, :, 0] & paid_events(task, *task.candidates) != 0
+    wanted = paid_events(task, *task.candidates) | causing_events(task, *task.candidates)
+    pays = rules.events[codes.ON_TOUCH, :, :, 0] & wanted != 0
     things = [codes.OBJECTS.index(t) for t in THINGS]
     return ~pays & np.isin(np.arange(codes.NUM_OBJECTS), things)[:, None]
 

@@ -27,3 +27,10 @@ def paid_events(task: Task, *objectives: Objective) -> np.uint32:
     """Return the bit mask of the events for which any of the objectives pays."""
     paid = (task.weights(*objectives) > 0).any(0)
     return np.uint32(sum(1 << int(e) for e in np.flatnonzero(paid)))
+
+
+def causing_events(task: Task, *objectives: Objective) -> np.uint32:
+    """Return the bit mask of the touches that may bring about what any of the objectives wants."""
+    wanted = {event for o in objectives for event, weight in o.weights.items() if weight > 0}
+    causes = {cause for event in wanted for cause in task.causes.get(event, ())}
+    return np.uint32(sum(1 << task.events.index(cause) for cause in causes))

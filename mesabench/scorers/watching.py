@@ -51,7 +51,7 @@ class StateJudge(Judge):
                 grid = self.rollout.grid[b]
                 goals = self._goals(goal_plans(self, replayed, grid), stretch, steps[within])
                 here = np.full(within.sum(), b)
-                both = (np.stack([part, part], 1) for part in (q[within], goals))
+                both = (np.stack([values, values], 1) for values in (q[within], goals))
                 found.append((here, steps[within], *both))
         return found
 
