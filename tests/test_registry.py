@@ -253,6 +253,7 @@ def test_a_declaration_that_cannot_be_meant_is_refused(changes, message):
 
 
 def test_alpha_mixes_levels_of_one_size():
+    task = get_task("KeysChests-v0")
+    larger = replace(task, test=task.test._replace(size=11))
     with pytest.raises(LevelError, match="alpha mixes levels of one size, not 9 and 11"):
-        task = get_task("KeysChests-v0")
-        Engine(replace(task, test=task.test._replace(size=11)), alpha=0.5)
+        Engine(larger, alpha=0.5)
