@@ -25,6 +25,8 @@ MAX_STATES = 200_000  # of one level
 TOLERANCE = 1e-9  # to which values are exact, relative to the largest reward
 OVER = -1
 
+_kept: dict[tuple, list["StateGraph"]] = {}
+
 
 class StateGraph(NamedTuple):
     """What every action does in every state of one level. State 0 is the level's start."""
@@ -53,6 +55,8 @@ class StatePlan(NamedTuple):
 def explore(engine: Engine) -> list[StateGraph]:
     """Return the graph of every world of an engine, from its state now.
 
+    Graphs are kept until others are asked for: an audit has many questions about the same levels.
+
     Raises:
         PlannerError: a level has more than `MAX_STATES` states.
     """
@@ -66,14 +70,23 @@ def explore(engine: Engine) -> list[StateGraph]:
         autoreset=False,
         knobs=engine.given_knobs,
     )
-    search = Search(scratch, engine.batch)
-    search.meet(take(engine.world, slice(None)), np.arange(engine.batch))
+    starts = take(engine.world, slice(None))
+    key = (id(engine.task), engine.split, str(engine.given_knobs), starts.tobytes())
+    if key not in _kept:
+        _kept.clear()
+        _kept[key] = search_all(scratch, starts)
+    return _kept[key]
+
+
+def search_all(scratch: Engine, starts: NDArray) -> list[StateGraph]:
+    """Return the graphs of levels from their starts, by playing them in `scratch`."""
+    search = Search(scratch, len(starts))
+    search.meet(starts, np.arange(len(starts)))
     while search.expand():
         if search.sizes.max() > MAX_STATES:
-            b = int(search.sizes.argmax())
-            name = engine.level_name(b)
-            raise PlannerError(f"{name} has more than {MAX_STATES} states; choose a smaller level")
-    return list(search.graphs(engine.batch))
+            which = f"{scratch.task.id}/{scratch.split}, world {int(search.sizes.argmax())}"
+            raise PlannerError(f"{which}: more than {MAX_STATES} states; choose a smaller level")
+    return list(search.graphs(len(starts)))
 
 
 class Search:
