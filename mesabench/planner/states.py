@@ -17,6 +17,7 @@ from mesabench.engine.batch import Engine
 from mesabench.engine.cache import kernel
 from mesabench.engine.rng import combine
 from mesabench.errors import PlannerError
+from mesabench.task import Task
 
 # What a state is: everything in a world but its clock, its horizon and what is observed of it.
 FIELDS = ("grid", "inside", "marks", "pose", "carrying", "inventory", "memory")
@@ -25,7 +26,7 @@ MAX_STATES = 200_000  # of one level
 TOLERANCE = 1e-9  # to which values are exact, relative to the largest reward
 OVER = -1
 
-_kept: dict[tuple, list["StateGraph"]] = {}
+_kept: dict[tuple, tuple[Task, list["StateGraph"]]] = {}
 
 
 class StateGraph(NamedTuple):
@@ -74,8 +75,9 @@ def explore(engine: Engine) -> list[StateGraph]:
     key = (id(engine.task), engine.split, str(engine.given_knobs), starts.tobytes())
     if key not in _kept:
         _kept.clear()
-        _kept[key] = search_all(scratch, starts)
-    return _kept[key]
+        # The task is kept too, so that no other one can get its id.
+        _kept[key] = (engine.task, search_all(scratch, starts))
+    return _kept[key][1]
 
 
 def search_all(scratch: Engine, starts: NDArray) -> list[StateGraph]:
