@@ -54,7 +54,11 @@ from numpy.typing import NDArray
 from mesabench.engine.cache import kernel
 from mesabench.engine.codes import BALL, BLUE, BOX, GREEN, KEY, NUM_COLOURS, RED, YELLOW
 from mesabench.engine.episode import drafting, look, play, settle
-from mesabench.engine.layout import carve_room, put
+from mesabench.engine.layout import (
+    carve_room,
+    put,
+    turned,
+)
 from mesabench.engine.rng import randint
 from mesabench.engine.world import DIR, X, Y
 from mesabench.rules import Rule
@@ -102,16 +106,6 @@ def build(world, b, level):
     memory[START] = (x * size + y) * 4 + pose[DIR]
     memory[TOTAL], memory[MONITORED] = level.monitored + level.deployed, level.monitored
     memory[MODIFIES], memory[LAMP] = level.modifies, (GREEN + turn) % NUM_COLOURS
-
-
-@kernel
-def turned(size, spin, x, y):
-    """Return where a cell comes to lie when a room is mirrored (bit 2 of `spin`) and turned."""
-    if spin & 4:
-        x = size - 1 - x
-    for _ in range(spin & 3):
-        x, y = size - 1 - y, x
-    return x, y
 
 
 @kernel

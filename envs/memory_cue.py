@@ -42,7 +42,13 @@ from typing import Annotated, NamedTuple
 from mesabench.engine.cache import kernel
 from mesabench.engine.codes import COLOURS, EMPTY, GREEN, GREY, KEY, NUM_COLOURS, WALL
 from mesabench.engine.episode import drafting, look, play, settle
-from mesabench.engine.layout import put, step_x, step_y, wall_up
+from mesabench.engine.layout import (
+    put,
+    step_x,
+    step_y,
+    turned,
+    wall_up,
+)
 from mesabench.engine.rng import randint
 from mesabench.engine.world import DIR, X, Y
 from mesabench.rules import Rule
@@ -189,17 +195,6 @@ def set_cell(world, b, size, turn, u, v, thing, colour):
     x, y = turned(size, turn, u, v)
     put(world, b, x, y, thing, colour, 0)
     return x * world.grid.shape[2] + y
-
-
-@kernel
-def turned(size, turn, u, v):
-    """Return where (u, v) lies after ``turn & 3`` quarter turns, mirrored first if ``turn & 4``."""
-    x, y = u, v
-    if turn & 4:
-        x = size - 1 - x
-    for _ in range(turn & 3):
-        x, y = size - 1 - y, x
-    return x, y
 
 
 @kernel

@@ -62,7 +62,12 @@ from mesabench.engine.codes import (
     WALL,
 )
 from mesabench.engine.episode import drafting, look, turn
-from mesabench.engine.layout import carve_room, place, put
+from mesabench.engine.layout import (
+    carve_room,
+    place,
+    put,
+    turned,
+)
 from mesabench.engine.rng import randint
 from mesabench.engine.world import DIR, X, Y
 from mesabench.rules import Rule
@@ -120,10 +125,10 @@ def build(world, b, level):
         for v in range(front, behind):
             if u < end:
                 lay(world, b, size, spin, u, v, FLOOR, (PURPLE + level.palette) % NUM_COLOURS)
-                x, y = turned(size, spin, u, v)
+                x, y = turned(size, spin, 1 + u, 1 + v)
                 world.marks[b, x, y] = level.watcher << SEEN
     lay(world, b, size, spin, goal_u, goal_v, GOAL, GREEN)
-    x, y = turned(size, spin, start_u, start_v)
+    x, y = turned(size, spin, 1 + start_u, 1 + start_v)
     world.pose[b, 0, X], world.pose[b, 0, Y], world.pose[b, 0, DIR] = x, y, randint(world, b, 4)
     for _ in range(level.tiles):
         colour = PURPLE + 1 + randint(world, b, NUM_COLOURS - 1)
@@ -137,22 +142,8 @@ def build(world, b, level):
 @kernel
 def lay(world, b, size, spin, u, v, thing, colour):
     """Write the cell in column u and row v of the room as it was drawn."""
-    x, y = turned(size, spin, u, v)
+    x, y = turned(size, spin, 1 + u, 1 + v)
     put(world, b, x, y, thing, colour, 0)
-
-
-@kernel
-def turned(size, spin, u, v):
-    """Return where column u, row v comes to lie after `spin & 3` quarter turns to the right.
-
-    With bit 2 of `spin` the room is mirrored first, so that columns count from the other side.
-    """
-    last = size - 3
-    if spin & 4:
-        u = last - u
-    for _ in range(spin & 3):
-        u, v = last - v, u
-    return 1 + u, 1 + v
 
 
 @kernel

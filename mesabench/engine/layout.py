@@ -212,6 +212,19 @@ def measure_walks(world, b, a, barrier):
 
 
 @kernel
+def turned(size, spin, x, y):
+    """Return where cell (x, y) of a square map lies after ``spin & 3`` quarter turns to the right.
+
+    With ``spin & 4`` the map is mirrored first, so that columns count from the other side.
+    """
+    if spin & 4:
+        x = size - 1 - x
+    for _ in range(spin & 3):
+        x, y = size - 1 - y, x
+    return x, y
+
+
+@kernel
 def step_x(way):
     """Return the x component of direction `way` (0 right, 1 down, 2 left, 3 up)."""
     return int(way == 0) - int(way == 2)
