@@ -112,7 +112,22 @@ def rollout(
     numbers = np.arange(levels) if isinstance(levels, int) else np.asarray(levels, np.int64)
     engine = Engine(task, split, batch=len(numbers), autoreset=False, threads=threads, knobs=knobs)
     engine.reset(levels=numbers)
-    world, course = engine.world, engine.course
+    return play(agent, engine)
+
+
+def play(agent: Agent, engine: Engine) -> Rollout:
+    """Let an agent play the levels that the worlds of an engine have begun, each once.
+
+    Args:
+        agent: as in `rollout`.
+        engine: worlds at the start of their levels, which may have been loaded or changed; it
+            does not reset itself.
+
+    Raises:
+        AgentError: as in `rollout`.
+    """
+    world, course, task = engine.world, engine.course, engine.task
+    numbers = course.index.copy()
     start = {n: world[n].copy() for n in ("grid", "marks")}
     items, kinds = max(1, len(task.items)), len(task.events)
     inventory, layouts = world.inventory[:, 0, :items].copy(), course.layout.copy()
@@ -130,7 +145,7 @@ def rollout(
         first = np.zeros(len(numbers), np.bool_)
     return Rollout(
         task=task,
-        split=split,
+        split=engine.split,
         levels=numbers,
         layouts=layouts,
         actions=np.array(actions),
@@ -141,7 +156,7 @@ def rollout(
         grid=start["grid"],
         marks=start["marks"],
         inventory=inventory,
-        knobs=knobs,
+        knobs=engine.given_knobs,
     )
 
 
