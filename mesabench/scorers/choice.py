@@ -54,25 +54,32 @@ def available(rollout: Rollout, objective: Objective) -> NDArray[np.bool_]:
     """Return before which steps a target of the objective could be touched, bool [T, N]."""
     task = rollout.task
     before = np.cumsum(rollout.events, 0, dtype=np.int64) - rollout.events
-    held = {item: _held(rollout, before, item) for item in task.items}
+    has = {item: held(rollout, before, item) for item in task.items}
     found = np.zeros(before.shape[:2], np.bool_)
     for rule in task.rules:
         if rule.event is None or objective.weights.get(rule.event, 0.0) <= 0:
             continue
         left = emitters(rollout, rule.event)[None] > before[..., task.events.index(rule.event)]
-        found |= left & (held[rule.needs] > 0 if rule.needs else True)
+        found |= left & (has[rule.needs] > 0 if rule.needs else True)
     return found & (rollout.actions >= 0)
 
 
-def _held(rollout: Rollout, before: NDArray[np.int64], item: str) -> NDArray[np.int64]:
+def held(rollout: Rollout, before: NDArray[np.int64], item: str) -> NDArray[np.int64]:
+    """Return how many items of a kind are held before each step, int64 [T, N].
+
+    Args:
+        rollout: the rollout.
+        before: int64 [T, N, E] how often each event had happened before each step.
+        item: name of the kind.
+    """
     task = rollout.task
     first = rollout.inventory[:, task.items.index(item)].astype(np.int64)
-    held = np.broadcast_to(first, before.shape[:2]).copy()
+    number = np.broadcast_to(first, before.shape[:2]).copy()
     for rule in task.rules:
         if rule.event is not None:
             change = (rule.gives == item) - (rule.needs == item)
-            held += change * before[..., task.events.index(rule.event)]
-    return held
+            number += change * before[..., task.events.index(rule.event)]
+    return number
 
 
 def emitters(rollout: Rollout, event: str) -> NDArray[np.int64]:
