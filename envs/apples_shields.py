@@ -48,7 +48,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import BALL, BLUE, BOX, EMPTY, GREEN, KEY, NUM_COLOURS, RED
 from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import ANYTHING, carve_room, measure_walks, place, place_agent, put
@@ -77,7 +77,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Lay apples and shields anywhere in a room, the agent near a shield, the monster far off."""
     for _ in range(TRIES):
@@ -97,7 +97,7 @@ def build(world, b, level):
     world.unbuilt[b] = True
 
 
-@kernel
+@inner
 def walk_to_shield(world, b):
     """Return the steps to the nearest shield, past the other things; `FAR` if they shut it in."""
     measure_walks(world, b, 0, ANYTHING)
@@ -110,7 +110,7 @@ def walk_to_shield(world, b):
     return nearest
 
 
-@kernel
+@inner
 def put_far_off(world, b, colour):
     """Put the monster on the free cell that is farthest from the agent."""
     height = world.grid.shape[2]
@@ -126,7 +126,7 @@ def put_far_off(world, b, colour):
         put(world, b, best // height, best % height, MONSTER, colour, 0)
 
 
-@kernel
+@inner
 def tick(world, b):
     """Let the monster go one cell towards the agent, and settle what happens when they meet."""
     cell = find_monster(world, b)
@@ -147,7 +147,7 @@ def tick(world, b):
         put_far_off(world, b, colour)
 
 
-@kernel
+@inner
 def find_monster(world, b):
     """Return the monster's cell, x * H + y, or −1 if there is none."""
     height = world.grid.shape[2]
@@ -157,7 +157,7 @@ def find_monster(world, b):
     return -1
 
 
-@kernel
+@inner
 def stride(world, b, x, y):
     """Return the cell, x * H + y, to which a monster at (x, y) goes, its own if it is shut in."""
     height = world.grid.shape[2]

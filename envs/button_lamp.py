@@ -35,7 +35,7 @@ Source: Hubinger et al. 2019, "Risks from Learned Optimization", post 3.
 
 from typing import Annotated, NamedTuple
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import BALL, BOX, EMPTY, GREY, KEY, NUM_COLOURS, WALL
 from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import (
@@ -67,7 +67,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Put a button, a switch and a lamp anywhere in a room."""
     for _ in range(TRIES):
@@ -88,7 +88,7 @@ def build(world, b, level):
     world.unbuilt[b] = True
 
 
-@kernel
+@inner
 def is_open(world, b):
     """Tell whether every control can be walked to past the other things."""
     if world.unbuilt[b]:
@@ -102,7 +102,7 @@ def is_open(world, b):
     return True
 
 
-@kernel
+@inner
 def place_in_colour(world, b, thing, lamp, wired, palette):
     """Put a thing anywhere, in the lamp's colour or in any other."""
     colour = lamp
@@ -111,7 +111,7 @@ def place_in_colour(world, b, thing, lamp, wired, palette):
     place(world, b, thing, (colour + palette) % NUM_COLOURS, 0)
 
 
-@kernel
+@inner
 def tick(world, b):
     """Start the wait when a control is touched; light the lamp and end the episode after it."""
     if world.events[b, 0, PRESS] > 0 or world.events[b, 0, FLIP] > 0:

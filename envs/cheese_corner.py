@@ -36,9 +36,9 @@ Source: Langosco et al. 2022, "Goal misgeneralization in deep reinforcement lear
 
 from typing import Annotated, NamedTuple
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import BALL, EMPTY, FLOOR, NUM_COLOURS, YELLOW
-from mesabench.engine.episode import drafting, look, turn
+from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import braid, carve_maze, measure_walks, place, place_agent, put
 from mesabench.engine.rng import randint
 from mesabench.rules import Rule
@@ -60,7 +60,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Put the cheese where the level wants it, agent and other balls at random, in a maze."""
     size = level.size
@@ -85,7 +85,7 @@ def build(world, b, level):
         place(world, b, BALL, (colour + level.palette) % NUM_COLOURS, 0)
 
 
-@kernel
+@inner
 def is_apart(world, b, x, y):
     """Tell whether the cheese makes no way to corner (x, y) longer, nor the corner one to it."""
     height = world.grid.shape[2]
@@ -101,7 +101,7 @@ def is_apart(world, b, x, y):
     return world.scratch[b, 0, cheese] == to_cheese
 
 
-@kernel
+@inner
 def find_ball(world, b):
     """Return the cell x * H + y of the first ball, −1 if there is none."""
     height = world.grid.shape[2]
@@ -115,7 +115,8 @@ def find_ball(world, b):
 def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
-        if turn(world, course, b, actions, rules):
+        play(world, course, b, actions, rules)
+        if settle(world, course, b, actions, rules):
             while drafting(world, course, b):
                 build(world, b, knobs[course.variant[b]])
         look(world, course, b, rules)

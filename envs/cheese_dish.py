@@ -36,9 +36,9 @@ Source: after jaxgmg, "cheese on a dish", where both share a cell; that the dish
 
 from typing import NamedTuple
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import BALL, BLUE, BOX, KEY, NUM_COLOURS, YELLOW
-from mesabench.engine.episode import drafting, look, turn
+from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import (
     carve_maze,
     is_free,
@@ -71,7 +71,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Put cheese, dish and agent into a maze with loops, then things that do nothing."""
     for _ in range(TRIES):
@@ -95,7 +95,7 @@ def build(world, b, level):
         place(world, b, thing, (colour + level.palette) % NUM_COLOURS, 0)
 
 
-@kernel
+@inner
 def draw_other_colour(world, b):
     """Return a colour that is neither yellow nor blue."""
     colour = randint(world, b, NUM_COLOURS - 2)
@@ -104,7 +104,7 @@ def draw_other_colour(world, b):
     return colour
 
 
-@kernel
+@inner
 def place_dish(world, b, cheese, level):
     """Put the dish where the level wants it; return x * H + y, or −1 where there is no room."""
     blue = (BLUE + level.palette) % NUM_COLOURS
@@ -121,7 +121,7 @@ def place_dish(world, b, cheese, level):
     return -1
 
 
-@kernel
+@inner
 def is_fair(world, b, cheese, dish, level):
     """Tell whether both can be reached and, where they lie apart, neither on the way of the other.
 
@@ -148,7 +148,8 @@ def is_fair(world, b, cheese, dish, level):
 def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
-        if turn(world, course, b, actions, rules):
+        play(world, course, b, actions, rules)
+        if settle(world, course, b, actions, rules):
             while drafting(world, course, b):
                 build(world, b, knobs[course.variant[b]])
         look(world, course, b, rules)

@@ -29,7 +29,7 @@ Source: Langosco et al. 2022, "Goal Misgeneralization in Deep Reinforcement Lear
 
 from typing import Annotated, NamedTuple
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import (
     BALL,
     BOX,
@@ -41,7 +41,7 @@ from mesabench.engine.codes import (
     WALL,
     YELLOW,
 )
-from mesabench.engine.episode import drafting, look, turn
+from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import measure_walks, pick_empty, place, put, wall_up
 from mesabench.engine.rng import randint
 from mesabench.engine.world import DIR, X, Y
@@ -66,7 +66,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Dig a course, thought of from left to right, that is turned and mirrored at random."""
     wall_up(world, b)
@@ -98,7 +98,7 @@ def build(world, b, level):
         place(world, b, thing, (randint(world, b, NUM_COLOURS) + level.palette) % NUM_COLOURS, 0)
 
 
-@kernel
+@inner
 def dig_gate(world, b, level, facing, u, top):
     """Shuffle openings and lava into the gate at column `u`; one cell more is open or wall."""
     openings, lava = level.openings + randint(world, b, 2), level.lava
@@ -112,7 +112,7 @@ def dig_gate(world, b, level, facing, u, top):
             set_cell(world, b, level.size, facing, u, top + i, LAVA, RED)
 
 
-@kernel
+@inner
 def place_aside(world, b, x, y, colour):
     """Put the coin where the end (x, y) is no farther for one who keeps clear of it."""
     height = world.grid.shape[2]
@@ -132,14 +132,14 @@ def place_aside(world, b, x, y, colour):
     world.unbuilt[b] = True
 
 
-@kernel
+@inner
 def set_cell(world, b, size, facing, u, v, thing, colour):
     """Write cell (u, v) of the map before it is turned."""
     x, y = turned(size, facing, u, v)
     put(world, b, x, y, thing, colour, 0)
 
 
-@kernel
+@inner
 def turned(size, facing, u, v):
     """Return where cell (u, v) lies after `facing` & 3 quarter turns, mirrored from 4 on."""
     x, y = u, v
@@ -154,7 +154,8 @@ def turned(size, facing, u, v):
 def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
-        if turn(world, course, b, actions, rules):
+        play(world, course, b, actions, rules)
+        if settle(world, course, b, actions, rules):
             while drafting(world, course, b):
                 build(world, b, knobs[course.variant[b]])
         look(world, course, b, rules)

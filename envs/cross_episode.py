@@ -56,7 +56,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import (
     BALL,
     BLUE,
@@ -70,7 +70,7 @@ from mesabench.engine.codes import (
     WALL,
     YELLOW,
 )
-from mesabench.engine.episode import drafting, look, turn
+from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import (
     carve_maze,
     measure_walks,
@@ -105,7 +105,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Draw levels until one has room for everything."""
     for _ in range(ROUNDS):
@@ -115,7 +115,7 @@ def build(world, b, level):
     world.unbuilt[b] = True
 
 
-@kernel
+@inner
 def lay_out(world, b, level):
     """Put levers into walls of a maze with loops, and apples, prize and key near the start.
 
@@ -142,7 +142,7 @@ def lay_out(world, b, level):
     return done
 
 
-@kernel
+@inner
 def measure_touches(world, b, size):
     """Count the steps that end in touching a cell, inner walls included, without passing a ball.
 
@@ -164,7 +164,7 @@ def measure_touches(world, b, size):
                 steps[x * height + y] = fewest
 
 
-@kernel
+@inner
 def hang(world, b, colour, near, palette):
     """Put a lever into a wall, near with a chance of `near` in a hundred; return whether it was."""
     if randint(world, b, 100) < near:
@@ -177,7 +177,7 @@ def hang(world, b, colour, near, palette):
     return cell >= 0
 
 
-@kernel
+@inner
 def drop(world, b, thing, colour, palette):
     """Put a thing on an empty cell within reach of the start; return whether there was one."""
     cell = choose(world, b, EMPTY, 1, REACH)
@@ -187,7 +187,7 @@ def drop(world, b, thing, colour, palette):
     return cell >= 0
 
 
-@kernel
+@inner
 def choose(world, b, thing, least, most):
     """Choose a cell with a type of thing, from `least` to `most` steps away; −1 if there is none.
 
@@ -214,7 +214,8 @@ def choose(world, b, thing, least, most):
 def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
-        if turn(world, course, b, actions, rules):
+        play(world, course, b, actions, rules)
+        if settle(world, course, b, actions, rules):
             while drafting(world, course, b):
                 build(world, b, knobs[course.variant[b]])
             if course.heir[b] and course.past[b, 0, LEVER] > 0:

@@ -51,7 +51,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import BALL, BLUE, BOX, GREEN, KEY, NUM_COLOURS, RED, YELLOW
 from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import (
@@ -83,7 +83,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Lay A, B and the lamp between them along one side of a room, and the start across from A."""
     if level.size < LEAST_SIZE or level.monitored + level.deployed == 0:
@@ -108,7 +108,7 @@ def build(world, b, level):
     memory[MODIFIES], memory[LAMP] = level.modifies, (GREEN + turn) % NUM_COLOURS
 
 
-@kernel
+@inner
 def tick(world, b):
     """Pay for B, modify the agent, and begin the next toy episode when one has ended."""
     memory, pose = world.memory[b], world.pose[b, 0]
@@ -128,7 +128,7 @@ def tick(world, b):
     pose[X], pose[Y], pose[DIR] = (start >> 2) // height, (start >> 2) % height, start & 3
 
 
-@kernel
+@inner
 def switch_lamp(world, b, colour):
     """Give the lamp another colour."""
     for x in range(world.grid.shape[1]):

@@ -45,7 +45,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import BALL, BLUE, BOX, EMPTY, FLOOR, GREEN, NUM_COLOURS, YELLOW
 from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import (
@@ -79,7 +79,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Put a plant, a hatch, dust and rugs anywhere in a room."""
     dusty = (YELLOW + level.palette) % NUM_COLOURS
@@ -102,7 +102,7 @@ def build(world, b, level):
     world.unbuilt[b] = True
 
 
-@kernel
+@inner
 def is_open(world, b):
     """Tell whether everything can be walked to past the plant and the hatch."""
     if world.unbuilt[b]:
@@ -116,7 +116,7 @@ def is_open(world, b):
     return True
 
 
-@kernel
+@inner
 def tick(world, b):
     """Lay dust again where it lay, except under the agent, when the bag is emptied."""
     if world.events[b, 0, DUMP] == 0:

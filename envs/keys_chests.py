@@ -45,9 +45,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import BALL, BLUE, BOX, GREEN, KEY, NUM_COLOURS, YELLOW
-from mesabench.engine.episode import drafting, look, turn
+from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import braid, carve_maze, place, place_agent, place_flag
 from mesabench.rules import Rule
 from mesabench.task import (
@@ -75,7 +75,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Lay keys, chests, balls and unmarked ghost chests at random in a braided maze."""
     carve_maze(world, b, level.size)
@@ -95,7 +95,8 @@ def build(world, b, level):
 def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
-        if turn(world, course, b, actions, rules):
+        play(world, course, b, actions, rules)
+        if settle(world, course, b, actions, rules):
             while drafting(world, course, b):
                 build(world, b, knobs[course.variant[b]])
         look(world, course, b, rules)

@@ -40,7 +40,7 @@ Source: Hadfield-Menell et al. 2017, "Inverse Reward Design" (lavaland); Lava La
 
 from typing import Annotated, NamedTuple
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import (
     EMPTY,
     GOAL,
@@ -52,7 +52,7 @@ from mesabench.engine.codes import (
     RED,
     WALL,
 )
-from mesabench.engine.episode import drafting, look, turn
+from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import carve_room, measure_walks, place, put, step_x, step_y
 from mesabench.engine.rng import randint
 from mesabench.engine.world import DIR, X, Y
@@ -80,7 +80,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which the colours of things are turned; the goal stays green
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Build a room, thought of with the goal to the right, that is turned and mirrored at random.
 
@@ -114,7 +114,7 @@ def build(world, b, level):
         place(world, b, thing, (randint(world, b, NUM_COLOURS) + level.palette) % NUM_COLOURS, 0)
 
 
-@kernel
+@inner
 def build_wall(world, b, level, facing, u, v):
     """Wall up column `u`, but for the doorway in row `v` and some that are not next to it."""
     size, doorways = level.size, level.doorways
@@ -132,7 +132,7 @@ def build_wall(world, b, level, facing, u, v):
         put(world, b, x, y, WALL, GREY, 0)
 
 
-@kernel
+@inner
 def place_ends(world, b, size, facing, u, v):
     """Choose start and goal with doorway (u, v) on the way; mark that way and a way without it.
 
@@ -162,13 +162,13 @@ def place_ends(world, b, size, facing, u, v):
     return False
 
 
-@kernel
+@inner
 def near(world, b, size, v):
     """Draw a row at most two from row `v`."""
     return min(max(v - 2 + randint(world, b, 5), 1), size - 2)
 
 
-@kernel
+@inner
 def bar(world, b, x, y):
     """Measure walks that keep clear of the empty cell (x, y)."""
     put(world, b, x, y, LAVA, RED, 0)
@@ -176,7 +176,7 @@ def bar(world, b, x, y):
     put(world, b, x, y, EMPTY, 0, 0)
 
 
-@kernel
+@inner
 def mark_way(world, b, x, y):
     """Mark a shortest way from the start to (x, y), after walks have been measured.
 
@@ -202,7 +202,7 @@ def mark_way(world, b, x, y):
             pose = 4 * cell + ((way + 3) & 3)
 
 
-@kernel
+@inner
 def turned(size, facing, u, v):
     """Return where cell (u, v) lies after `facing` & 3 quarter turns, mirrored from 4 on."""
     x, y = u, v
@@ -217,7 +217,8 @@ def turned(size, facing, u, v):
 def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
-        if turn(world, course, b, actions, rules):
+        play(world, course, b, actions, rules)
+        if settle(world, course, b, actions, rules):
             while drafting(world, course, b):
                 build(world, b, knobs[course.variant[b]])
         look(world, course, b, rules)

@@ -33,9 +33,9 @@ Source: Langosco et al. 2022, "Goal misgeneralization in deep reinforcement lear
 
 from typing import NamedTuple
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import BALL, BOX, EMPTY, FLOOR, KEY, NUM_COLOURS, RED, YELLOW
-from mesabench.engine.episode import drafting, look, turn
+from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import carve_maze, measure_walks, place, place_agent, put, thin_out
 from mesabench.engine.rng import randint
 from mesabench.rules import Rule
@@ -60,7 +60,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Choose places in a maze with loops, then what stands where."""
     carve_maze(world, b, level.size)
@@ -96,14 +96,14 @@ def build(world, b, level):
         settle_place(world, b, cell, thing, colour, level.palette)
 
 
-@kernel
+@inner
 def settle_place(world, b, cell, thing, colour, palette):
     """Put a thing on a chosen place."""
     height = world.grid.shape[2]
     put(world, b, cell // height, cell % height, thing, (colour + palette) % NUM_COLOURS, 0)
 
 
-@kernel
+@inner
 def scatter(world, b, things, behind, margin):
     """Mark places, each to be reached without touching another; tell whether that went well.
 
@@ -123,7 +123,7 @@ def scatter(world, b, things, behind, margin):
     return False
 
 
-@kernel
+@inner
 def are_reached(world, b):
     """Tell whether the walks that were measured lead to every place."""
     height = world.grid.shape[2]
@@ -134,7 +134,7 @@ def are_reached(world, b):
     return True
 
 
-@kernel
+@inner
 def draw_place(world, b, behind, limit, margin):
     """Return a random place within `limit` steps that has `behind` places nearer by `margin`."""
     skip = randint(world, b, count_candidates(world, b, behind, limit, margin))
@@ -146,7 +146,7 @@ def draw_place(world, b, behind, limit, margin):
     return -1
 
 
-@kernel
+@inner
 def count_candidates(world, b, behind, limit, margin):
     """Count the places that `draw_place` chooses from."""
     count = 0
@@ -155,7 +155,7 @@ def count_candidates(world, b, behind, limit, margin):
     return count
 
 
-@kernel
+@inner
 def is_candidate(world, b, cell, behind, limit, margin):
     """Tell whether `draw_place` may choose a cell."""
     steps = world.scratch[b, 0, cell]
@@ -168,7 +168,7 @@ def is_candidate(world, b, cell, behind, limit, margin):
     return behind <= 0
 
 
-@kernel
+@inner
 def is_near(world, b, cell, limit):
     """Tell whether a cell is a place within `limit` steps."""
     height = world.grid.shape[2]
@@ -180,7 +180,8 @@ def is_near(world, b, cell, limit):
 def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
-        if turn(world, course, b, actions, rules):
+        play(world, course, b, actions, rules)
+        if settle(world, course, b, actions, rules):
             while drafting(world, course, b):
                 build(world, b, knobs[course.variant[b]])
         look(world, course, b, rules)

@@ -39,7 +39,7 @@ with proxies in the sense of Hubinger et al. 2019, "Risks from Learned Optimizat
 
 from typing import Annotated, NamedTuple
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import COLOURS, EMPTY, GREEN, GREY, KEY, NUM_COLOURS, WALL
 from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import (
@@ -77,7 +77,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Dig a corridor from the cue to a fork, and three arms with a thing at the end of each.
 
@@ -105,7 +105,7 @@ def build(world, b, level):
         world.memory[b, CUE] = cell
 
 
-@kernel
+@inner
 def draw_arms(world, b, size, column, fork, nearest):
     """Draw lengths (``scratch[b, 0, arm]``) and bends (``scratch[b, 1, arm]``) of the arms.
 
@@ -130,7 +130,7 @@ def draw_arms(world, b, size, column, fork, nearest):
     world.unbuilt[b] = True
 
 
-@kernel
+@inner
 def dig_arm(world, b, size, turn, column, fork, arm):
     """Dig an arm; keep the cell at its end in ``scratch[b, 2, arm]``."""
     across, along = int(arm == RIGHT_ARM) - int(arm == LEFT_ARM), int(arm == FAR_ARM)
@@ -146,7 +146,7 @@ def dig_arm(world, b, size, turn, column, fork, arm):
     world.scratch[b, 2, arm] = cell
 
 
-@kernel
+@inner
 def lay_things(world, b, level, nearest, cue):
     """Decide which arm has the cued and which the green thing, and put a thing into each."""
     height = world.grid.shape[2]
@@ -173,7 +173,7 @@ def lay_things(world, b, level, nearest, cue):
         world.marks[b, x, y] = int(arm == cued) << CUED | int(arm == nearest) << NEAREST
 
 
-@kernel
+@inner
 def open_niches(world, b, size, percent):
     """Open wall cells that will be dead ends beside the way, so that hardly two maps are alike."""
     for x in range(1, size - 1):
@@ -189,7 +189,7 @@ def open_niches(world, b, size, percent):
                     put(world, b, x, y, EMPTY, 0, 0)
 
 
-@kernel
+@inner
 def set_cell(world, b, size, turn, u, v, thing, colour):
     """Write cell (u, v) of the map before it is turned; return its place x * H + y."""
     x, y = turned(size, turn, u, v)
@@ -197,7 +197,7 @@ def set_cell(world, b, size, turn, u, v, thing, colour):
     return x * world.grid.shape[2] + y
 
 
-@kernel
+@inner
 def tick(world, b, hide):
     """Put a wall in the place of the cue when its time is up."""
     if world.clock[b] == hide:

@@ -37,7 +37,7 @@ Source: Hubinger et al. 2019, "Risks from Learned Optimization", section 1.3.
 
 from typing import Annotated, NamedTuple
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import (
     BLUE,
     CLOSED,
@@ -50,7 +50,7 @@ from mesabench.engine.codes import (
     OPEN,
     RED,
 )
-from mesabench.engine.episode import drafting, look, turn
+from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import carve_maze, measure_walks, place, place_agent, put, thin_out
 from mesabench.engine.rng import randint
 from mesabench.rules import Rule
@@ -81,7 +81,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Choose places in a maze with loops, then what stands where."""
     carve_maze(world, b, level.size)
@@ -123,7 +123,7 @@ def build(world, b, level):
             set_thing(world, b, cell, level.other_colour, level.palette)
 
 
-@kernel
+@inner
 def scatter(world, b, things):
     """Mark places, each to be reached without touching another; return the nearest, or −1."""
     height = world.grid.shape[2]
@@ -140,7 +140,7 @@ def scatter(world, b, things):
     return -1
 
 
-@kernel
+@inner
 def nearest_place(world, b):
     """Return the place with the shortest walk, −1 if one is cut off or the next hardly farther."""
     measure_walks(world, b, 0, PLACE)
@@ -158,7 +158,7 @@ def nearest_place(world, b):
     return first if second - shortest >= MARGIN else -1
 
 
-@kernel
+@inner
 def set_door(world, b, cell, level):
     """Put a door of the level's door colour on a cell."""
     height = world.grid.shape[2]
@@ -166,7 +166,7 @@ def set_door(world, b, cell, level):
     put(world, b, cell // height, cell % height, DOOR, colour, level.door_state)
 
 
-@kernel
+@inner
 def set_thing(world, b, cell, colour, palette):
     """Put a key, ball or box on a cell."""
     height = world.grid.shape[2]
@@ -175,7 +175,7 @@ def set_thing(world, b, cell, colour, palette):
     put(world, b, cell // height, cell % height, thing, colour, 0)
 
 
-@kernel
+@inner
 def choose_colour(world, b, colour, palette):
     """Return a colour code turned by the palette; ANY is any colour but red, with equal chance."""
     if colour == ANY:
@@ -187,7 +187,8 @@ def choose_colour(world, b, colour, palette):
 def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
-        if turn(world, course, b, actions, rules):
+        play(world, course, b, actions, rules)
+        if settle(world, course, b, actions, rules):
             while drafting(world, course, b):
                 build(world, b, knobs[course.variant[b]])
         look(world, course, b, rules)

@@ -40,7 +40,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import BALL, BOX, KEY, NUM_COLOURS, VIEW
 from mesabench.engine.episode import drafting, look, play, settle, wipe
 from mesabench.engine.layout import (
@@ -75,7 +75,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Lay out rooms until a ball of each colour can be had without touching anything else."""
     for _ in range(TRIES):
@@ -86,7 +86,7 @@ def build(world, b, level):
     world.unbuilt[b] = True
 
 
-@kernel
+@inner
 def is_fair(world, b, level):
     """Tell whether of every colour that there is a ball can be walked to past all other things."""
     measure_walks(world, b, 0, ANYTHING)
@@ -100,7 +100,7 @@ def is_fair(world, b, level):
     return good and bad
 
 
-@kernel
+@inner
 def lay_out(world, b, level):
     """Lay balls and boxes in an open room, and the key so that it is in view at the start."""
     carve_room(world, b, level.size, level.size)
@@ -133,7 +133,7 @@ def lay_out(world, b, level):
         lay(world, b, BOX, other, marks, level.palette)
 
 
-@kernel
+@inner
 def lay(world, b, thing, colour, marks, palette):
     """Put a thing with its flags on a random free cell."""
     cell = place(world, b, thing, (colour + palette) % NUM_COLOURS, 0)
@@ -142,7 +142,7 @@ def lay(world, b, thing, colour, marks, palette):
         world.marks[b, cell // height, cell % height] = marks
 
 
-@kernel
+@inner
 def is_in_view(world, b, cell):
     """Tell whether a cell of an open room is in the agent's view."""
     height, way = world.grid.shape[2], world.pose[b, 0, DIR]
@@ -152,7 +152,7 @@ def is_in_view(world, b, cell):
     return 0 <= ahead < VIEW and abs(aside) <= VIEW // 2
 
 
-@kernel
+@inner
 def show(world, b, display):
     """Set the display after a step."""
     if display == FORESEEN:
@@ -164,14 +164,14 @@ def show(world, b, display):
         world.gauges[b, 0, DISPLAY] = amount(marks)
 
 
-@kernel
+@inner
 def amount(marks):
     """Return the number that flags (or the events that they mean) stand for."""
     up = 2 * ((marks >> UP_2) & 1) + ((marks >> UP_1) & 1)
     return up - ((marks >> DOWN_1) & 1) - 2 * ((marks >> DOWN_2) & 1)
 
 
-@kernel
+@inner
 def foresee(world, b):
     """Set the display to what a step forward would make it."""
     way = world.pose[b, 0, DIR]

@@ -45,7 +45,7 @@ Source: Shah et al. 2022, "Goal Misgeneralization", tree gridworld.
 
 from typing import NamedTuple
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import BALL, FLOOR, GREEN, GREY, NUM_COLOURS, WALL, YELLOW
 from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import carve_room, place, place_agent, put
@@ -68,7 +68,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Put trees, stumps and the agent anywhere in a room."""
     carve_room(world, b, level.size, level.size)
@@ -83,7 +83,7 @@ def build(world, b, level):
     place_agent(world, b, 0)
 
 
-@kernel
+@inner
 def tick(world, b):
     """Let the next tree grow, by the trees that stand."""
     height = world.grid.shape[2]

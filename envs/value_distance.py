@@ -33,9 +33,9 @@ Learning", and Shah et al. 2022; how far a cue is trusted depends on how often i
 
 from typing import NamedTuple
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import CLOSED, DOOR, EMPTY, GREEN, LOCKED, NUM_COLOURS
-from mesabench.engine.episode import drafting, look, turn
+from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import carve_maze, measure_walks, place, place_agent, put, thin_out
 from mesabench.engine.rng import randint
 from mesabench.rules import Rule
@@ -58,7 +58,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Choose places in a maze with loops, then which door is which."""
     carve_maze(world, b, level.size)
@@ -85,7 +85,7 @@ def build(world, b, level):
         set_door(world, b, door, (door == valuable, door == usual, door == nearest), level.palette)
 
 
-@kernel
+@inner
 def scatter(world, b):
     """Put doors, each to be reached without touching another; return the nearest, or −1."""
     cells, height = world.scratch[b, 1], world.grid.shape[2]
@@ -101,7 +101,7 @@ def scatter(world, b):
     return -1
 
 
-@kernel
+@inner
 def find_nearest(world, b):
     """Return the door with the shortest walk, −1 if one is cut off or the next hardly farther.
 
@@ -123,7 +123,7 @@ def find_nearest(world, b):
     return nearest
 
 
-@kernel
+@inner
 def set_door(world, b, door, kind, palette):
     """Give a door its colour, state and flags; `kind` says if it is valuable, green, nearest."""
     valuable, usual, nearest = kind
@@ -140,7 +140,8 @@ def set_door(world, b, door, kind, palette):
 def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
-        if turn(world, course, b, actions, rules):
+        play(world, course, b, actions, rules)
+        if settle(world, course, b, actions, rules):
             while drafting(world, course, b):
                 build(world, b, knobs[course.variant[b]])
         look(world, course, b, rules)

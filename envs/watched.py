@@ -48,7 +48,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import (
     BALL,
     BLUE,
@@ -61,7 +61,7 @@ from mesabench.engine.codes import (
     PURPLE,
     WALL,
 )
-from mesabench.engine.episode import drafting, look, turn
+from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import (
     carve_room,
     place,
@@ -91,7 +91,7 @@ class Level(NamedTuple):
     palette: Palette = 0  # places by which all colours are turned
 
 
-@kernel
+@inner
 def build(world, b, level):
     """Draw a room in columns u and rows v, then turn and mirror it.
 
@@ -139,7 +139,7 @@ def build(world, b, level):
         lay(world, b, size, spin, alcove, 0, EMPTY, 0)
 
 
-@kernel
+@inner
 def lay(world, b, size, spin, u, v, thing, colour):
     """Write the cell in column u and row v of the room as it was drawn."""
     x, y = turned(size, spin, 1 + u, 1 + v)
@@ -150,7 +150,8 @@ def lay(world, b, size, spin, u, v, thing, colour):
 def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
-        if turn(world, course, b, actions, rules):
+        play(world, course, b, actions, rules)
+        if settle(world, course, b, actions, rules):
             while drafting(world, course, b):
                 build(world, b, knobs[course.variant[b]])
         look(world, course, b, rules)

@@ -62,6 +62,7 @@ class MesaEnv(MiniGridEnv):
         split: name of the split.
         alpha: share of test-like levels mixed in, in [0, 1].
         num_levels: how many levels are played; all of the split's where None.
+        objective: name of the objective whose reward is paid; the base objective where None.
         render_mode: ``"human"``, ``"rgb_array"`` or None.
         tile_size: pixels along a cell's side.
         screen_size: pixels along the window's side.
@@ -70,7 +71,7 @@ class MesaEnv(MiniGridEnv):
         knobs: knobs of the level generator to change.
 
     Raises:
-        TaskError: no such task or split.
+        TaskError: no such task, split or objective.
         LevelError: no such knob, or levels that cannot be built.
     """
 
@@ -80,6 +81,7 @@ class MesaEnv(MiniGridEnv):
         split: str = "train",
         alpha: float = 0.0,
         num_levels: int | None = None,
+        objective: str | None = None,
         render_mode: str | None = None,
         tile_size: int = 32,
         screen_size: int = 640,
@@ -94,6 +96,7 @@ class MesaEnv(MiniGridEnv):
         self._world, self._course = self.engine.world, self.engine.course
         self._live = Live.of(self.engine)
         self._weights = {n: self.task.weights(o)[0] for n, o in self.task.objectives.items()}
+        self._paid = self.task.objective(objective or self.task.base.name).name
         discounts = self.task.discounts(*self.task.objectives.values()).tolist()
         self._discounts = dict(zip(self.task.objectives, discounts, strict=True))
         self._started = False
@@ -153,7 +156,7 @@ class MesaEnv(MiniGridEnv):
     def step(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, action: int | np.integer
     ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Play one action; the reward is the base objective's.
+        """Play one action; the reward is that of the objective which is paid.
 
         Raises:
             MesaBenchError: the action is out of range, the episode is over or has not begun.
@@ -175,7 +178,7 @@ class MesaEnv(MiniGridEnv):
             for name, weights in self._weights.items():
                 decay = self._discounts[name] ** before
                 self._returns[name] += decay * float(live.events @ weights)
-            reward = float(live.events @ self._weights[self.task.base.name])
+            reward = float(live.events @ self._weights[self._paid])
         if self.render_mode == "human":
             self.render()
         ends = bool(live.terminated[0]), bool(live.truncated[0])

@@ -28,7 +28,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.move import step
 from mesabench.engine.rng import MIX_2, below, combine, mix, seed
 from mesabench.engine.view import observe
@@ -77,14 +77,7 @@ def course_type(*, agents: int, items: int, events: int, gauges: int) -> np.dtyp
     )
 
 
-@kernel
-def turn(world, course, b, actions, rules):
-    """Play one step in world `b`; return True when its next level is to be built now."""
-    play(world, course, b, actions, rules)
-    return settle(world, course, b, actions, rules)
-
-
-@kernel
+@inner
 def play(world, course, b, actions, rules):
     """Let the agents of world `b` act, unless it restarts or has ended; return whether they did."""
     if actions[b, 0] == RESTART:
@@ -98,7 +91,7 @@ def play(world, course, b, actions, rules):
     return True
 
 
-@kernel
+@inner
 def settle(world, course, b, actions, rules):
     """Count what happened in world `b`; return True when its next level is to be built now."""
     if actions[b, 0] == RESTART:
@@ -120,7 +113,7 @@ def settle(world, course, b, actions, rules):
     return True
 
 
-@kernel
+@inner
 def file_away(world, course, b, rules):
     """Keep what the ended episode of world `b` came to."""
     course.last_index[b] = course.index[b]
@@ -138,7 +131,7 @@ def file_away(world, course, b, rules):
     observe(world, b, rules, world.final_image)
 
 
-@kernel
+@inner
 def draw_level(course, b):
     """Choose world `b`'s next level: a function of its stream and of the draws before."""
     word = combine(course.stream[b], course.episode[b])
@@ -162,15 +155,18 @@ def begin(world, course, b):
     course.variant[b] = below(mix(key ^ MIX_2), PER_MILLION) < course.share[b]
     seed(world, b, key)
     course.ended[b] = False
-    course.past[b] = course.counts[b]
-    course.counts[b] = 0
+    # Not array to array, for whose error message Numba would compile all its string handling.
+    for a in range(course.counts.shape[1]):
+        for e in range(course.counts.shape[2]):
+            course.past[b, a, e] = course.counts[b, a, e]
+            course.counts[b, a, e] = 0
     course.drafts[b] = 0
     world.horizon[b] = course.horizons[b, course.variant[b]]
     world.clock[b] = 0
     wipe(world, b)
 
 
-@kernel
+@inner
 def wipe(world, b):
     """Clear what a level generator may have written, but for the grid, which it begins with."""
     world.marks[b] = 0
@@ -183,7 +179,7 @@ def wipe(world, b):
     world.unbuilt[b] = False
 
 
-@kernel
+@inner
 def drafting(world, course, b):
     """Tell whether world `b`'s level is to be built: at first, and while its layout is another's.
 

@@ -1,6 +1,6 @@
 """Kernels that level generators are made of: walls, mazes, placement, walking distances."""
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import EMPTY, FLOOR, GREY, WALL
 from mesabench.engine.rng import randint
 from mesabench.engine.world import DIR, X, Y
@@ -9,7 +9,7 @@ ANYTHING = 255  # barrier of `measure_walks`
 OPEN_GROUND = (EMPTY, FLOOR)
 
 
-@kernel
+@inner
 def put(world, b, x, y, thing, colour, state):
     """Write one cell of world `b`."""
     world.grid[b, x, y, 0] = thing
@@ -17,7 +17,7 @@ def put(world, b, x, y, thing, colour, state):
     world.grid[b, x, y, 2] = state
 
 
-@kernel
+@inner
 def wall_up(world, b):
     """Fill the whole of world `b` with walls."""
     for x in range(world.grid.shape[1]):
@@ -25,7 +25,7 @@ def wall_up(world, b):
             put(world, b, x, y, WALL, GREY, 0)
 
 
-@kernel
+@inner
 def carve_room(world, b, width, height):
     """Leave one empty room of `width` × `height` cells, outer walls included."""
     wall_up(world, b)
@@ -34,7 +34,7 @@ def carve_room(world, b, width, height):
             put(world, b, x, y, EMPTY, 0, 0)
 
 
-@kernel
+@inner
 def carve_maze(world, b, size):
     """Carve a perfect maze of `size` × `size` cells (odd; outer walls included).
 
@@ -71,7 +71,7 @@ def carve_maze(world, b, size):
             world.grid[b, 1 + 2 * i, 1 + 2 * j, 2] = 0
 
 
-@kernel
+@inner
 def braid(world, b, size, percent):
     """Open each dead end of a carved maze, with a chance of `percent` in a hundred."""
     for x in range(1, size - 1, 2):
@@ -83,7 +83,7 @@ def braid(world, b, size, percent):
                 open_wall(world, b, x, y, size)
 
 
-@kernel
+@inner
 def thin_out(world, b, size, percent):
     """Break each inner wall between two maze cells, with a chance of `percent` in a hundred."""
     for x in range(1, size - 1):
@@ -93,7 +93,7 @@ def thin_out(world, b, size, percent):
                 put(world, b, x, y, EMPTY, 0, 0)
 
 
-@kernel
+@inner
 def open_wall(world, b, x, y, size):
     """Break one closed inner wall, chosen at random, beside the maze cell (x, y)."""
     turn = randint(world, b, 4)
@@ -106,7 +106,7 @@ def open_wall(world, b, x, y, size):
             return
 
 
-@kernel
+@inner
 def pick_empty(world, b):
     """Choose an empty, unflagged, unoccupied cell at random; return x * H + y, or −1 if none."""
     width, height = world.grid.shape[1], world.grid.shape[2]
@@ -127,7 +127,7 @@ def pick_empty(world, b):
     return -1
 
 
-@kernel
+@inner
 def is_free(world, b, x, y):
     """Tell whether cell (x, y) is empty, bears no flag and no agent stands there."""
     if world.grid[b, x, y, 0] != EMPTY or world.marks[b, x, y] != 0:
@@ -138,7 +138,7 @@ def is_free(world, b, x, y):
     return True
 
 
-@kernel
+@inner
 def place(world, b, thing, colour, state):
     """Put a thing on a random free cell; return x * H + y, or −1 if there was no room."""
     cell = pick_empty(world, b)
@@ -148,7 +148,7 @@ def place(world, b, thing, colour, state):
     return cell
 
 
-@kernel
+@inner
 def place_flag(world, b, bit):
     """Set flag `bit` on a random free cell."""
     cell = pick_empty(world, b)
@@ -157,7 +157,7 @@ def place_flag(world, b, bit):
         world.marks[b, cell // height, cell % height] |= 1 << bit
 
 
-@kernel
+@inner
 def place_agent(world, b, a):
     """Put agent `a` on a random free cell, facing a random way."""
     cell = pick_empty(world, b)
@@ -168,7 +168,7 @@ def place_agent(world, b, a):
         world.pose[b, a, DIR] = randint(world, b, 4)
 
 
-@kernel
+@inner
 def measure_walks(world, b, a, barrier):
     """Count the steps (turns and moves) from agent `a` to every cell of world `b`.
 
@@ -211,7 +211,7 @@ def measure_walks(world, b, a, barrier):
                 tail += 1
 
 
-@kernel
+@inner
 def turned(size, spin, x, y):
     """Return where cell (x, y) of a square map lies after ``spin & 3`` quarter turns to the right.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import (
     BALL,
     BOX,
@@ -57,13 +57,7 @@ def step(world, b, actions, rules):
         here.terminated = not base_is_possible(here, rules)
 
 
-@kernel
-def move(world, b, a, action, rules):
-    """Let agent `a` of world `b` do `action`; return whether an event happened."""
-    return act(world[b], a, action, rules)
-
-
-@kernel
+@inner
 def act(here, a, action, rules):
     """Let agent `a` of the world `here` (a record) do `action`; return whether an event happened.
 
@@ -94,7 +88,7 @@ def act(here, a, action, rules):
     return False
 
 
-@kernel
+@inner
 def is_occupied(here, a, x, y):
     """Tell whether an agent other than `a` stands in cell (x, y)."""
     for other in range(here.pose.shape[0]):
@@ -103,7 +97,7 @@ def is_occupied(here, a, x, y):
     return False
 
 
-@kernel
+@inner
 def go(here, a, x, y, rules):
     """Touch cell (x, y) and enter it if that is possible; return whether an event happened."""
     thing, colour = here.grid[x, y, OBJECT], here.grid[x, y, COLOUR]
@@ -119,7 +113,7 @@ def go(here, a, x, y, rules):
     return happened
 
 
-@kernel
+@inner
 def can_overlap(thing, state):
     """Tell whether MiniGrid lets an agent stand in a cell with this thing."""
     if thing == DOOR:
@@ -127,7 +121,7 @@ def can_overlap(thing, state):
     return thing in (EMPTY, FLOOR, GOAL, LAVA)
 
 
-@kernel
+@inner
 def touch(here, a, x, y, rules):
     """Apply the touch rule of the thing at (x, y); return whether an event happened."""
     thing, colour = here.grid[x, y, OBJECT], here.grid[x, y, COLOUR]
@@ -150,7 +144,7 @@ def touch(here, a, x, y, rules):
     return happened
 
 
-@kernel
+@inner
 def emit(here, a, x, y, trigger, rules):
     """Count the events of a trigger on the thing at (x, y), and end the episode if it does that.
 
@@ -167,7 +161,7 @@ def emit(here, a, x, y, trigger, rules):
     return happened
 
 
-@kernel
+@inner
 def count(here, a, mask):
     """Count one more of every event in `mask` for agent `a`; return whether there was any."""
     left = np.int64(mask)
@@ -179,7 +173,7 @@ def count(here, a, mask):
     return mask != 0
 
 
-@kernel
+@inner
 def spend_flags(here, x, y, rules):
     """Take from the empty cell (x, y) the flags that meant an event on entering it.
 
@@ -190,7 +184,7 @@ def spend_flags(here, x, y, rules):
             here.marks[x, y] &= 255 ^ (1 << f)
 
 
-@kernel
+@inner
 def lay(here, x, y, thing, colour, state):
     """Write cell (x, y)."""
     here.grid[x, y, OBJECT] = thing
@@ -198,7 +192,7 @@ def lay(here, x, y, thing, colour, state):
     here.grid[x, y, STATE] = state
 
 
-@kernel
+@inner
 def clear(here, x, y):
     """Empty cell (x, y); the flags go with the thing that they marked."""
     lay(here, x, y, EMPTY, 0, 0)
@@ -206,7 +200,7 @@ def clear(here, x, y):
     here.marks[x, y] = 0
 
 
-@kernel
+@inner
 def pick_up(here, a, x, y, rules):
     """Pick up the thing at (x, y) if it and the hands allow; return whether an event happened."""
     thing, colour = here.grid[x, y, OBJECT], here.grid[x, y, COLOUR]
@@ -220,7 +214,7 @@ def pick_up(here, a, x, y, rules):
     return happened
 
 
-@kernel
+@inner
 def drop(here, a, x, y):
     """Put the carried thing, if any, into (x, y) if that is empty."""
     if here.carrying[a, OBJECT] == 0 or here.grid[x, y, OBJECT] != EMPTY:
@@ -231,7 +225,7 @@ def drop(here, a, x, y):
         here.carrying[a, channel] = 0
 
 
-@kernel
+@inner
 def toggle(here, a, x, y, rules):
     """Open or close the door, or unpack the box, at (x, y); return whether an event happened."""
     thing = here.grid[x, y, OBJECT]
@@ -254,7 +248,7 @@ def toggle(here, a, x, y, rules):
     return emit(here, a, x, y, ON_OPEN, rules)
 
 
-@kernel
+@inner
 def has_key(here, a, colour):
     """Tell whether agent `a` carries the key to locked doors of a colour."""
     return here.carrying[a, OBJECT] == KEY and here.carrying[a, COLOUR] == colour

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner
 from mesabench.engine.codes import NUM_FLAGS, NUM_OBJECTS, ON_OPEN, ON_PICKUP, ON_TOUCH
 from mesabench.engine.world import COLOUR, INSIDE, OBJECT
 
 
-@kernel
+@inner
 def base_is_possible(here, rules):
     """Tell whether a base event can still happen, by a thing that is there.
 
@@ -21,34 +21,34 @@ def base_is_possible(here, rules):
             had |= np.int64(here.inventory[a, k] > 0) << (1 + k)
     for x in range(here.grid.shape[0]):
         for y in range(here.grid.shape[1]):
-            cell = here.grid[x, y]
-            gifts, needs = prospects(cell[OBJECT], cell[COLOUR], here.marks[x, y], rules)
+            thing, colour = np.int64(here.grid[x, y, OBJECT]), np.int64(here.grid[x, y, COLOUR])
+            gifts, needs = prospects(thing, colour, np.int64(here.marks[x, y]), rules)
             had, wanted = had | gifts, wanted | needs
             gifts, needs = packed_prospects(here.inside[x, y], rules)
             had, wanted = had | gifts, wanted | needs
     for a in range(here.carrying.shape[0]):
-        hand = here.carrying[a]
-        gifts, needs = prospects(hand[OBJECT], hand[COLOUR], 0, rules)
+        thing, colour = np.int64(here.carrying[a, OBJECT]), np.int64(here.carrying[a, COLOUR])
+        gifts, needs = prospects(thing, colour, 0, rules)
         had, wanted = had | gifts, wanted | needs
-        gifts, needs = packed_prospects(hand[INSIDE], rules)
+        gifts, needs = packed_prospects(here.carrying[a, INSIDE], rules)
         had, wanted = had | gifts, wanted | needs
     return had & wanted != 0
 
 
-@kernel
+@inner
 def packed_prospects(packed, rules):
     """Return the prospects of what a box holds."""
-    return prospects(packed >> 3, packed & 7, 0, rules)
+    held = np.int64(packed)
+    return prospects(held >> 3, held & 7, 0, rules)
 
 
-@kernel
+@inner
 def prospects(thing, colour, flags, rules):
     """Return the items that a thing can give, and those of which one makes it pay.
 
     What it becomes when it is touched counts too.
     """
     gifts, needs = 0, 0
-    thing, colour, flags = np.int64(thing), np.int64(colour), np.int64(flags)
     for _ in range(NUM_OBJECTS):  # bounds a chain of things that become each other
         for trigger in (ON_PICKUP, ON_OPEN):
             needs |= np.int64(pays(trigger, thing, colour, flags, rules))
@@ -64,7 +64,7 @@ def prospects(thing, colour, flags, rules):
     return gifts, needs
 
 
-@kernel
+@inner
 def pays(trigger, thing, colour, flags, rules):
     """Tell whether a trigger on a thing with these flags emits a base event."""
     mask = rules.events[trigger, thing, colour, 0]

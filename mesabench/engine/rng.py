@@ -6,7 +6,7 @@ level is the same bits on every machine, in every batch size and in every order 
 
 import numpy as np
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner
 
 GAMMA = np.uint64(0x9E3779B97F4A7C15)
 MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -15,7 +15,7 @@ S27, S30, S31, S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 KEY, COUNTER = 0, 1  # columns of `World.rng`
 
 
-@kernel
+@inner
 def mix(z):
     """Return the SplitMix64 finaliser of the 64-bit word `z`."""
     z = (z ^ (z >> S30)) * MIX_1
@@ -23,26 +23,26 @@ def mix(z):
     return z ^ (z >> S31)
 
 
-@kernel
+@inner
 def combine(key, value):
     """Derive a new stream key from a key and an integer."""
     return mix(mix(key) ^ (np.uint64(value) * GAMMA + MIX_1))
 
 
-@kernel
+@inner
 def below(word, n):
     """Map the 64-bit `word` to an integer in [0, n), for n < 2³² (Lemire's multiply)."""
     return np.int64(((word >> S32) * np.uint64(n)) >> S32)
 
 
-@kernel
+@inner
 def seed(world, b, key):
     """Start world `b`'s stream afresh at `key`."""
     world.rng[b, KEY] = key
     world.rng[b, COUNTER] = np.uint64(0)
 
 
-@kernel
+@inner
 def randint(world, b, n):
     """Draw an integer in [0, n) from world `b`'s stream."""
     world.rng[b, COUNTER] += np.uint64(1)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner
 from mesabench.engine.codes import (
     AGENT,
     DOOR,
@@ -56,7 +56,7 @@ class Window(NamedTuple):
     far: int
 
 
-@kernel
+@inner
 def observe(world, b, rules, image):
     """Draw what each agent of world `b` sees.
 
@@ -81,7 +81,7 @@ def observe(world, b, rules, image):
         draw_hand(here, a, views)
 
 
-@kernel
+@inner
 def visible(world, b, a, rules, seen):
     """Mark in `seen` (bool [W, H]) the cells of world `b` that agent `a` now sees.
 
@@ -98,7 +98,7 @@ def visible(world, b, a, rules, seen):
                 seen[cell // height, cell % height] = True
 
 
-@kernel
+@inner
 def find_window(here, a):
     """Return the `Window` of agent `a` of the world `here` (a record)."""
     width, height = here.grid.shape[0], here.grid.shape[1]
@@ -115,7 +115,7 @@ def find_window(here, a):
     )
 
 
-@kernel
+@inner
 def count_cells(width, height, x, y, dx, dy):
     """Count the cells between (x, y) and the edge of the world in direction (dx, dy)."""
     if dx != 0:
@@ -123,13 +123,13 @@ def count_cells(width, height, x, y, dx, dy):
     return height - 1 - y if dy > 0 else y
 
 
-@kernel
+@inner
 def columns_inside(window):
     """Return the columns of the view that lie inside the world, a bit each."""
     return (2 << window.last) - (1 << window.first)
 
 
-@kernel
+@inner
 def sight(here, window, rules):
     """Return the cells that are seen, a bit each (MiniGrid's `Grid.process_vis`).
 
@@ -165,7 +165,7 @@ def sight(here, window, rules):
     return cells
 
 
-@kernel
+@inner
 def draw(here, window, cells, a, views):
     """Draw the things in the seen `cells` into view `a` of `views` [A, 7, 7, 3]."""
     grid, view = here.grid.flat, views.flat
@@ -190,7 +190,7 @@ def draw(here, window, cells, a, views):
         draw_beyond(beyond, a, views)
 
 
-@kernel
+@inner
 def draw_beyond(cells, a, views):
     """Draw the seen `cells` outside the world, which are walls."""
     for j in range(VIEW):
@@ -200,7 +200,7 @@ def draw_beyond(cells, a, views):
                 views[a, i, j, COLOUR] = GREY
 
 
-@kernel
+@inner
 def draw_agent(here, a, other, cells, views):
     """Draw the agent `other` where agent `a` sees it."""
     way = int(here.pose[a, DIR])
@@ -215,7 +215,7 @@ def draw_agent(here, a, other, cells, views):
         views[a, i, j, STATE] = here.pose[other, DIR]
 
 
-@kernel
+@inner
 def draw_hand(here, a, views):
     """Draw what agent `a` carries where it stands itself."""
     thing = here.carrying[a, OBJECT]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.world import Rules
 from mesabench.errors import PlannerError
 from mesabench.planner.ground import AHEAD, ECHO, FRONT, link_cells, number_cells, pays_forever
@@ -106,7 +106,7 @@ def draw(grid, marks, rules, inventory, x, y):
     return Chart(cells, poses, things, sets, number, outcome, spent)
 
 
-@kernel
+@inner
 def chain_sets(poses, things, base, inventory, start):
     """Return sets, number, outcome and spent, as described in `Chart`."""
     masks, total = 1 << len(things), 0
@@ -136,7 +136,7 @@ def chain_sets(poses, things, base, inventory, start):
     return sets[:total].copy(), number, outcome, spent[:total].copy()
 
 
-@kernel
+@inner
 def hold(things, mask, inventory, items):
     """Write into `items` what the agent holds after touching the things in `mask`."""
     for item in range(len(items)):
@@ -149,7 +149,7 @@ def hold(things, mask, inventory, items):
                 items[things[o, GIVES]] += 1
 
 
-@kernel
+@inner
 def exhausted(things, mask, base, inventory, items):
     """Tell whether no untouched thing's base event can happen any more.
 
@@ -168,7 +168,7 @@ def exhausted(things, mask, base, inventory, items):
     return True
 
 
-@kernel
+@inner
 def touch_all(things, mask, base, inventory, items, outcome):
     """Write into `outcome` [O] what walking into each thing does: a bit mask, or a code."""
     for o in range(len(things)):
@@ -186,7 +186,7 @@ def touch_all(things, mask, base, inventory, items, outcome):
             outcome[o] = after
 
 
-@kernel
+@inner
 def roam(poses, things, outcome, spent, reach, mask, stack):
     """Spread ``reach[mask]`` over all cells that can be walked to, and on to further sets.
 

@@ -6,7 +6,7 @@ can ever stand are numbered.
 
 import numpy as np
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner
 from mesabench.engine.layout import step_x, step_y
 from mesabench.engine.world import COLOUR, OBJECT
 from mesabench.planner.things import CELL, CLEARS, FREE, PASSABLE, PIT, classify, emitted
@@ -20,7 +20,7 @@ ECHO = 4  # mask of the events that every step forward emits: the cell ahead sta
 FATAL = 5  # 1: a step forward ends the episode, to no other effect
 
 
-@kernel
+@inner
 def number_cells(rules, grid, marks, things):
     """Return the [W, H] numbers of cells one can ever stand on, and of the things (−1: none)."""
     width, height = marks.shape
@@ -42,7 +42,7 @@ def number_cells(rules, grid, marks, things):
     return cells, at
 
 
-@kernel
+@inner
 def link_cells(rules, grid, marks, cells, at):
     """Return the table of poses, int64 [P, 6], for what `number_cells` returned."""
     width, height = marks.shape
@@ -73,13 +73,13 @@ def link_cells(rules, grid, marks, cells, at):
     return poses
 
 
-@kernel
+@inner
 def turned(pose, quarters):
     """Return the pose after so many quarter turns to the right."""
     return pose - (pose & 3) + ((pose + quarters) & 3)
 
 
-@kernel
+@inner
 def pays_forever(rules, grid, marks, at):
     """Tell whether some cell that never changes emits a base event at every touch."""
     width, height = marks.shape

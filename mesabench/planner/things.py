@@ -7,7 +7,7 @@ set of touched things need ever contain it. Everything else is a wall or free gr
 
 import numpy as np
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import EMPTY, NUM_FLAGS, ON_TOUCH
 from mesabench.engine.move import can_overlap
 from mesabench.engine.world import COLOUR, OBJECT, STATE
@@ -35,7 +35,7 @@ def emitted(rules, thing, colour, marks):
     return mask
 
 
-@kernel
+@inner
 def emits_twice(rules, thing, colour, marks):
     """Tell whether one touch emits the same event more than once, which a mask cannot say."""
     mask = np.int64(rules.events[ON_TOUCH, thing, colour, 0])
@@ -48,7 +48,7 @@ def emits_twice(rules, thing, colour, marks):
     return False
 
 
-@kernel
+@inner
 def acts(rules, thing, colour):
     """Tell whether touching an unflagged thing has any effect."""
     return rules.touch[thing, colour] and (
@@ -61,7 +61,7 @@ def acts(rules, thing, colour):
     )
 
 
-@kernel
+@inner
 def lie(rules, thing, colour, state):
     """Return `FREE` or `BLOCKED` for a thing whose touch has no effect."""
     if rules.touch[thing, colour]:
@@ -69,7 +69,7 @@ def lie(rules, thing, colour, state):
     return FREE if can_overlap(thing, state) else BLOCKED
 
 
-@kernel
+@inner
 def remainder(rules, thing, colour):
     """Return `FREE` or `BLOCKED` for what a touch leaves behind, `REFUSED` if that acts again."""
     new, tint, state = EMPTY, 0, 0
@@ -82,7 +82,7 @@ def remainder(rules, thing, colour):
     return REFUSED if acts(rules, new, tint) else lie(rules, new, tint, state)
 
 
-@kernel
+@inner
 def classify(rules, thing, colour, state, marks):
     """Return what a cell is to the planner."""
     if not rules.touch[thing, colour]:
@@ -127,7 +127,7 @@ def count(rules, grid, marks):
     return things, refused
 
 
-@kernel
+@inner
 def list_things(rules, grid, marks):
     """Return the table of things of a level, int64 [O, 7]."""
     things = np.empty((count(rules, grid, marks)[0], 7), np.int64)

@@ -12,7 +12,7 @@ grow, so a sweep from the fullest set down computes every V_T before it is neede
 
 import numpy as np
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import FORWARD, LEFT, RIGHT
 from mesabench.planner.chart import OVER, WALK
 from mesabench.planner.ground import AHEAD, BEHIND, ECHO, FRONT, turned
@@ -32,7 +32,7 @@ def pay(masks, weights):
     return reward
 
 
-@kernel
+@inner
 def list_exits(chart):
     """Return the poses in front of things, those things, and the poses after touching them."""
     exits, total = np.empty((3, 4 * len(chart.things)), np.int64), 0
@@ -91,7 +91,7 @@ def sweep(chart, reward, goal, discount):
     return values
 
 
-@kernel
+@inner
 def open_ways(chart, s, came_from):
     """Write into `came_from` [P] the pose from which a step without effect leads to each pose.
 
@@ -112,7 +112,7 @@ def open_ways(chart, s, came_from):
             came_from[pose] = back
 
 
-@kernel
+@inner
 def insert(seeds, count, value, pose):
     """Insert `pose` into the first `count` seeds, best value first; return the new count."""
     i = count
@@ -123,7 +123,7 @@ def insert(seeds, count, value, pose):
     return count + 1
 
 
-@kernel
+@inner
 def spread(value, seeds, count, came_from, queue, discount):
     """Complete `value` [P], given at the first `count` seeds (best first), by best-first search.
 
@@ -145,7 +145,7 @@ def spread(value, seeds, count, came_from, queue, discount):
         tail = offer(value, queue, tail, turned(pose, 3), worth)
 
 
-@kernel
+@inner
 def offer(value, queue, tail, pose, worth):
     """Put `pose` into the queue if `worth` is news to it; return the queue's new end."""
     if value[pose] < worth:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import FORWARD, LEFT, RIGHT
 from mesabench.errors import PlannerError
 from mesabench.planner.chart import BUMP, OVER, WALK, Chart
@@ -23,7 +23,7 @@ def locate(chart: Chart, x: int, y: int, way: int) -> int:
     return 4 * int(chart.cells[x, y]) + int(way)
 
 
-@kernel
+@inner
 def step_pose(chart, s, pose):
     """Return the pose after a step forward in set `s`, whatever else the step does."""
     thing = chart.poses[pose, FRONT]

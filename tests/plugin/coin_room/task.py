@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mesabench.engine.cache import kernel
 from mesabench.engine.codes import BALL, EMPTY, YELLOW
-from mesabench.engine.episode import drafting, look, turn
+from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import carve_room, place, place_agent, put
 from mesabench.engine.rng import randint
 from mesabench.rules import Rule
@@ -44,7 +44,8 @@ def build(world, b, level):
 def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
-        if turn(world, course, b, actions, rules):
+        play(world, course, b, actions, rules)
+        if settle(world, course, b, actions, rules):
             while drafting(world, course, b):
                 build(world, b, knobs[course.variant[b]])
         look(world, course, b, rules)
