@@ -15,14 +15,22 @@ import numpy as np
 import onnx
 
 from mesabench.agents.onnx_agent import ACTIONS, OnnxAgent
-from mesabench.agents.signature import EPISODE_START, LOGITS, NEXT, VALUE, Rows, observed
+from mesabench.agents.signature import (
+    EPISODE_START,
+    FEATURES,
+    LOGITS,
+    NEXT,
+    VALUE,
+    Rows,
+    observed,
+)
 from mesabench.errors import AgentError, unknown
 
 if TYPE_CHECKING:
     import torch
     from stable_baselines3.common.base_class import BaseAlgorithm
 
-    from mesabench.agents.one_step import OneStep
+    from mesabench.agents.showing import ShowingStep
 
 OPSET = 17
 ALGORITHMS = ("RecurrentPPO", "PPO", "A2C", "DQN", "QRDQN", "MaskablePPO")
@@ -56,6 +64,7 @@ def export_sb3(
     """
     from mesabench.agents.one_step import one_step
     from mesabench.agents.parity import require_parity
+    from mesabench.agents.showing import ShowingStep
 
     if action not in ACTIONS:
         raise AgentError(unknown("action", action, ACTIONS))
@@ -69,8 +78,9 @@ def export_sb3(
     # Beside the target, for a replacement on one file system is atomic.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         draft = Path(folder) / path.name
-        _trace(step, draft)
-        _label(draft, {**_origin(model), **(metadata or {}), "action": action})
+        showing = ShowingStep(step)
+        _trace(showing, draft)
+        _label(draft, showing.size, {**_origin(model), **(metadata or {}), "action": action})
         agent = OnnxAgent(draft.read_bytes(), step.space, step.num_actions)
         require_parity(policy, agent, step.space)
         os.replace(draft, path)
@@ -114,22 +124,23 @@ def export_zip(
     return export_sb3(model, path, metadata=metadata, action=action)
 
 
-def _trace(step: "OneStep", path: Path) -> None:
-    """Write `step` as a graph whose batch axis is dynamic."""
+def _trace(showing: "ShowingStep", path: Path) -> None:
+    """Write a step as a graph whose batch axis is dynamic."""
     import torch
 
+    step = showing.step
     inputs = observed(step.space)
     if step.states:
         inputs[EPISODE_START] = Rows(np.dtype(np.float32), ())
         inputs |= {name: Rows(np.dtype(np.float32), shape) for name, shape in step.states.items()}
-    outputs = [LOGITS, VALUE, *(name + NEXT for name in step.states)]
+    outputs = [LOGITS, VALUE, *(name + NEXT for name in step.states), FEATURES]
     # One tensor per input: the exporter takes a shared one for a shared input, without a word.
     examples = tuple(torch.zeros(2, *r.shape, dtype=_torch_type(r)) for r in inputs.values())
     with warnings.catch_warnings():
         # The exporter that needs no further package is the older one, and says so every time.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            step,
+            showing,
             examples,
             str(path),
             input_names=list(inputs),
@@ -146,9 +157,12 @@ def _torch_type(rows: Rows) -> "torch.dtype":
     return getattr(torch, rows.dtype.name)
 
 
-def _label(path: Path, properties: Mapping[str, str]) -> None:
-    """Store `properties` in the file, and drop what the exporter noted about this machine."""
+def _label(path: Path, features: int, properties: Mapping[str, str]) -> None:
+    """Store how many features there are, and `properties`; drop what tells of this machine."""
     model = onnx.load(path)
+    for output in model.graph.output:
+        if output.name == FEATURES:
+            output.type.tensor_type.shape.dim[1].dim_value = features
     for part in (model, model.graph, *model.graph.node):
         part.ClearField("doc_string")
     onnx.helper.set_model_props(model, dict(properties))

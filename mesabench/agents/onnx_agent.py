@@ -9,7 +9,7 @@ from gymnasium import spaces
 from numpy.typing import ArrayLike, NDArray
 
 from mesabench.agents.session import Session
-from mesabench.agents.signature import EPISODE_START, LOGITS, NEXT, VALUE, Rows, match
+from mesabench.agents.signature import EPISODE_START, FEATURES, LOGITS, NEXT, VALUE, Rows, match
 from mesabench.agents.vetting import MAX_BYTES, check, vet
 from mesabench.errors import AgentError, NonFiniteLogits, unknown
 
@@ -26,6 +26,7 @@ class Output(NamedTuple):
     logits: NDArray[np.float32]  # [B, actions]
     value: NDArray[np.float32] | None  # [B]
     state: State  # by input name, each [B, ...]
+    x: NDArray[np.float32] | None = None  # [B, D]
 
 
 class OnnxAgent:
@@ -39,7 +40,7 @@ class OnnxAgent:
         observation_space: the environment's, a Dict.
         num_actions: the environment's number of actions.
         seed: of the generator from which actions are drawn if the file asks for sampling. Draws
-            advance the generator: only a new agent with the same seed repeats a run.
+            advance the generator: a new agent with the same seed, or `reseed`, repeats a run.
         threads: CPU threads for one step.
 
     Attributes:
@@ -110,11 +111,28 @@ class OnnxAgent:
             NonFiniteLogits: some rows' logits allow no choice; its `rows` says which.
             AgentError: an observation or the state is missing or of the wrong shape.
         """
+        actions, output = self.respond(obs, state, episode_start)
+        return actions, output.state
+
+    def respond(
+        self, obs: Mapping[str, ArrayLike], state: State | None, episode_start: ArrayLike
+    ) -> tuple[NDArray[np.int64], Output]:
+        """Choose as a call does, and show the graph's whole answer.
+
+        Arguments and errors are those of a call.
+
+        Returns:
+            The actions, int64 [B], and the answer; its state is for the next call.
+        """
         start = np.asarray(episode_start, np.float32)
         if state is not None:
             state = {name: _restarted(array, start) for name, array in state.items()}
         output = self.infer(obs, state, start)
-        return self._choose(output.logits), output.state
+        return self._choose(output.logits), output
+
+    def reseed(self, seed: int) -> None:
+        """Begin the generator of sampled actions anew, so that a run can be repeated."""
+        self._rng = np.random.default_rng(seed)
 
     def infer(
         self, obs: Mapping[str, ArrayLike], state: State | None, episode_start: ArrayLike
@@ -139,7 +157,7 @@ class OnnxAgent:
             feed[EPISODE_START] = start
         found = self._session.run(feed)
         following = {name: found[name + NEXT] for name in self.signature.states}
-        return Output(found[LOGITS], found.get(VALUE), following)
+        return Output(found[LOGITS], found.get(VALUE), following, found.get(FEATURES))
 
     def _choose(self, logits: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the best actions, or draws from softmax(logits) as argmax(logits + Gumbel noise).

@@ -2,7 +2,8 @@
 
 Inputs are any subset of ``obs.<key>`` and ``episode_start``; every other input ``x`` is recurrent
 state and needs an output ``x_next``. Outputs are ``logits``, the next states and, if the agent
-has one, ``value``. B, the batch, leads everywhere and is dynamic.
+shows them, ``value`` float32 [B] (what it expects to earn from here on) and ``x`` float32 [B, D]
+(the features from which it chooses). B, the batch, leads everywhere and is dynamic.
 """
 
 import math
@@ -17,8 +18,10 @@ from onnx import TensorProto
 
 from mesabench.errors import AgentError, nearest, unknown
 
-MAX_STATE = 2**16  # floats of recurrent state per row of a batch
+MAX_STATE = 2**16  # floats of recurrent state per row of a batch; as many of features
 EPISODE_START, LOGITS, VALUE, NEXT = "episode_start", "logits", "value", "_next"
+FEATURES = "x"
+OPTIONAL = (VALUE, FEATURES)
 ELEMENTS: dict[int, np.dtype] = {
     TensorProto.UINT8: np.dtype(np.uint8),
     TensorProto.INT64: np.dtype(np.int64),
@@ -112,16 +115,18 @@ def match(graph: onnx.GraphProto, space: spaces.Dict, num_actions: int) -> Signa
         raise AgentError(
             f"the state has {floats:,} numbers per row; at most {MAX_STATE:,} are kept"
         )
+    declared = ports(graph.output)
     promised = {
         LOGITS: Rows(np.dtype(np.float32), (num_actions,)),
         VALUE: flag,
+        FEATURES: _features(declared.get(FEATURES)),
         **{name + NEXT: rows for name, rows in states.items()},
     }
     return Signature(
         observations={name: rows for name, rows in readable.items() if name in named},
         states=states,
         reads_episode_start=EPISODE_START in named,
-        outputs=_outputs(ports(graph.output), promised, fixed),
+        outputs=_outputs(declared, promised, fixed),
     )
 
 
@@ -134,13 +139,24 @@ def _outputs(
             raise AgentError(unknown("output", port.name, promised))
         _expect(port, promised[port.name])
     for name in promised:
-        if name not in found and name != VALUE:
+        if name not in found and name not in OPTIONAL:
             state = name.removesuffix(NEXT) if name != LOGITS else ""
             raise AgentError(
                 f"no output {name!r}{f' for the state input {state!r}' if state else ''}; the file"
                 f" has {', '.join(map(repr, found)) or 'none'}" + _hint(state, inputs)
             )
     return {name: promised[name] for name in found}
+
+
+def _features(port: Port | None) -> Rows:
+    """Return the rows of the output for features; D is what the file says it is."""
+    sizes = (1,) if port is None else port.shape[1:]
+    if len(sizes) != 1 or not isinstance(sizes[0], int) or not 0 < sizes[0] <= MAX_STATE:
+        raise AgentError(
+            f"output {FEATURES!r}: expected float32 [B, D] with a fixed D of at most"
+            f" {MAX_STATE:,}, found {port}"
+        )
+    return Rows(np.dtype(np.float32), (sizes[0],))
 
 
 def _state(port: Port, inputs: Iterable[str]) -> Rows:
