@@ -1,4 +1,4 @@
-"""The commands `mesabench train` and `mesabench run`.
+"""The commands `mesabench train`, `mesabench run` and `mesabench organisms`.
 
 What they need is imported when they are called, so that `mesabench --help` is there at once.
 """
@@ -11,9 +11,20 @@ import tyro
 from rich.console import Console
 
 from mesabench.baselines.config import QUICK_STEPS, TrainConfig
+from mesabench.errors import MesaBenchError, unknown
 from mesabench.registry import get_task
 
 QUICK_LEVELS = 256
+ORGANISM_TASKS = (  # tier A
+    "RedDoor-v0",
+    "KeysChests-v0",
+    "CheeseCorner-v0",
+    "CheeseDish-v0",
+    "ApplesShields-v0",
+    "ButtonLamp-v0",
+    "RewardDisplay-v0",
+    "MemoryCue-v0",
+)
 
 
 def train(
@@ -67,3 +78,35 @@ def run(
     )
     agent = train_agent(task, config, folder, console)
     evaluate_file(agent, task, folder, levels=levels, seed=config.seed, console=console)
+
+
+def organisms(
+    tasks: Annotated[tuple[str, ...], tyro.conf.Positional] = (),
+    /,
+    recipe: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME...")] = (),
+    objective: str | None = None,
+    runs: Path = Path("runs/organisms"),
+    out: Path | None = None,
+) -> None:
+    """Raise the trained model organisms that are missing: train, examine by returns, keep.
+
+    The same command goes on where a stopped one was.
+
+    Args:
+        tasks: ids of tasks; those of `ORGANISM_TASKS` where none is given.
+        recipe: names of the settings; all of them where none is given.
+        objective: only the organisms trained on this objective.
+        runs: folder of the training runs.
+        out: folder of the manifest and the agents; the package's own where it is not given.
+    """
+    from mesabench.baselines import raising
+    from mesabench.baselines.organisms import FOLDER
+
+    for name in recipe:
+        if name not in raising.RECIPES:
+            raise MesaBenchError(unknown("recipe", name, raising.RECIPES))
+    nursery = raising.Nursery(runs, out or FOLDER, Console())
+    wanted = [get_task(name) for name in tasks or ORGANISM_TASKS]
+    recipes = [*(recipe or raising.RECIPES)]
+    for missing in raising.outstanding(wanted, recipes, objective, nursery.folder):
+        raising.raise_organism(*missing, nursery)

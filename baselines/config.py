@@ -40,6 +40,8 @@ class TrainConfig:
     """Size of the embedding of a cell."""
     critic_lstm: bool = True
     """Give the value function a recurrent layer of its own."""
+    objective: str | None = None
+    """Name of the objective whose reward is trained on; the task's base objective where None."""
     alpha: float = 0.0
     """Share of test-like levels mixed into training."""
     num_levels: int | None = None
@@ -63,6 +65,8 @@ class TrainConfig:
     def fingerprint(self, task_id: str) -> str:
         """Return a hash of everything that must not change when a run is resumed."""
         fixed = {k: v for k, v in asdict(self).items() if k not in RESUMABLE}
+        if self.objective is None:  # as in runs that began before there was a choice
+            del fixed["objective"]
         text = json.dumps([task_id, fixed], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -32,9 +32,11 @@ def build_model(task: Task, config: TrainConfig, *, played: int = 0) -> FlatRecu
         config: the settings.
         played: steps already trained; a resumed run sees other levels than it began with.
     """
+    paid = task.objective(config.objective or task.base.name)
     env = sb3_vec_env(
         task.id,
         config.num_envs,
+        objective=paid.name,
         seed=config.seed + (played << 16),
         alpha=config.alpha,
         num_levels=config.num_levels,
@@ -48,7 +50,7 @@ def build_model(task: Task, config: TrainConfig, *, played: int = 0) -> FlatRecu
         n_steps=config.rollout,
         batch_size=config.num_envs * config.rollout // config.minibatches,
         n_epochs=config.epochs,
-        gamma=task.discount,
+        gamma=float(task.discounts(paid)[0]),
         gae_lambda=config.gae_lambda,
         ent_coef=config.entropy,
         seed=config.seed,
@@ -111,6 +113,7 @@ def describe(task: Task, config: TrainConfig) -> dict[str, str]:
     return {
         "env": task.id,
         "knobs": json.dumps(config.knobs(task.id)),
+        "objective": config.objective or task.base.name,
         "alpha": str(config.alpha),
         "training_split": "train",
     }
@@ -118,4 +121,5 @@ def describe(task: Task, config: TrainConfig) -> dict[str, str]:
 
 def default_folder(task: Task, config: TrainConfig) -> Path:
     """Return where a run is kept unless the user says otherwise."""
-    return Path("runs") / task.id / f"recurrent-ppo-seed{config.seed}"
+    paid = f"-{config.objective}" if config.objective else ""
+    return Path("runs") / task.id / f"recurrent-ppo{paid}-seed{config.seed}"

@@ -62,7 +62,7 @@ def sb3_vec_env(task: str, num_envs: int = 64, **options: Any) -> "MesaVecEnv":
     """Make a native batch of `num_envs` worlds for Stable-Baselines3; options as `gym.make_vec`.
 
     Raises:
-        TaskError: no such task or split.
+        TaskError: no such task, split or objective.
         LevelError: no such knob, or levels that cannot be built.
     """
     return MesaVecEnv(task, num_envs, **options)
@@ -72,7 +72,7 @@ class MesaVecEnv(VecEnv):
     """A batch of worlds as a `VecEnv`.
 
     At an episode's end the info carries ``terminal_observation``, ``TimeLimit.truncated`` and
-    ``episode`` (base return ``r``, length ``l``), as Stable-Baselines3's own monitors give them.
+    ``episode`` (return ``r``, length ``l``), as Stable-Baselines3's own monitors give them.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class MesaVecEnv(VecEnv):
         *,
         alpha: float = 0.0,
         num_levels: int | None = None,
+        objective: str | None = None,
         seed: int = 0,
         threads: int = 1,
         **knobs: Any,
@@ -98,7 +99,7 @@ class MesaVecEnv(VecEnv):
             threads=threads,
             knobs=knobs,
         )
-        self.ledger = Ledger(self.engine)
+        self.ledger = Ledger(self.engine, objective)
         self._levels: list[dict[str, str]] = [{}] * num_envs
         self.task = found
         self.render_mode = None
@@ -147,14 +148,14 @@ class MesaVecEnv(VecEnv):
         world, last = self.engine.world, self.ledger.last
         final = sb3_observation(observe_last(self.engine))
         counts = self.engine.course.last_counts[:, 0, : len(self.task.events)]
-        base = self.task.weights(self.task.base)[0]
+        paid = self.task.weights(self.ledger.objective)[0]
         returns = by_world(last["returns"])
         for b in ended:
             infos[b] |= {
                 "returns": returns[b],
                 "terminal_observation": {name: value[b] for name, value in final.items()},
                 "TimeLimit.truncated": bool(world.truncated[b] and not world.terminated[b]),
-                "episode": {"r": float(counts[b] @ base), "l": int(last["length"][b])},
+                "episode": {"r": float(counts[b] @ paid), "l": int(last["length"][b])},
             }
 
     def close(self) -> None:

@@ -24,12 +24,12 @@ class MesaVectorEnv(VectorEnv):
     Args:
         task: id of the task.
         num_envs: number of worlds B.
-        split, alpha, num_levels, knobs: as for `MesaEnv`.
+        split, alpha, num_levels, objective, knobs: as for `MesaEnv`.
         threads: how many threads share a step.
         render_mode: must be None; render a single environment instead.
 
     Raises:
-        TaskError: no such task or split.
+        TaskError: no such task, split or objective.
         LevelError: no such knob, or levels that cannot be built.
     """
 
@@ -40,6 +40,7 @@ class MesaVectorEnv(VectorEnv):
         split: str = "train",
         alpha: float = 0.0,
         num_levels: int | None = None,
+        objective: str | None = None,
         threads: int = 1,
         render_mode: str | None = None,
         **knobs: Any,
@@ -62,7 +63,7 @@ class MesaVectorEnv(VectorEnv):
         self.single_action_space = spaces.Discrete(self.task.actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._ledger = Ledger(self.engine)
+        self._ledger = Ledger(self.engine, objective)
         self._started = False
 
     def reset(
@@ -117,14 +118,24 @@ class MesaVectorEnv(VectorEnv):
 class Ledger:
     """Keeps the discounted return of every world under every objective of the task.
 
+    Args:
+        engine: the worlds.
+        objective: name of the objective that is paid for; the task's base objective where None.
+
     Attributes:
         returns: float64 [B, objectives] since each world's level began.
         last: info of the episodes that ended in the last step.
+        objective: the objective that is paid for.
+
+    Raises:
+        TaskError: no such objective.
     """
 
-    def __init__(self, engine: Engine):
+    def __init__(self, engine: Engine, objective: str | None = None):
         task = engine.task
         self.engine = engine
+        self.objective = task.objective(objective or task.base.name)
+        self._column = list(task.objectives).index(self.objective.name)
         self.returns = np.zeros((engine.batch, len(task.objectives)))
         self.last: dict[str, Any] = {}
         self._weights = task.weights(*task.objectives.values()).T
@@ -137,7 +148,7 @@ class Ledger:
         self.returns[np.asarray(worlds, bool)] = 0.0
 
     def play(self, actions: NDArray[np.integer]) -> NDArray[np.float64]:
-        """Step the engine and return the base objective's reward, [B].
+        """Step the engine and return the reward of the objective that is paid for, [B].
 
         Raises:
             MesaBenchError: there is not one action for each world, or one is out of range.
@@ -154,7 +165,7 @@ class Ledger:
         if events.any():
             paid = events @ self._weights
             self.returns += self._decay[clock] * paid
-            reward = paid[:, 0].copy()
+            reward = paid[:, self._column].copy()
         done = np.logical_or(world.terminated, world.truncated)
         if done.any():
             course = self.engine.course
