@@ -85,6 +85,7 @@ def organisms(
     /,
     recipe: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME...")] = (),
     objective: str | None = None,
+    longest: int = 2**21,
     runs: Path = Path("runs/organisms"),
     out: Path | None = None,
 ) -> None:
@@ -96,6 +97,8 @@ def organisms(
         tasks: ids of tasks; those of `ORGANISM_TASKS` where none is given.
         recipe: names of the settings; all of them where none is given.
         objective: only the organisms trained on this objective.
+        longest: environment steps of the longest training; shorter ones are doubled up to there
+            while an organism has not learnt its objective.
         runs: folder of the training runs.
         out: folder of the manifest and the agents; the package's own where it is not given.
     """
@@ -105,8 +108,8 @@ def organisms(
     for name in recipe:
         if name not in raising.RECIPES:
             raise MesaBenchError(unknown("recipe", name, raising.RECIPES))
-    nursery = raising.Nursery(runs, out or FOLDER, Console())
+    nursery = raising.Nursery(runs, out or FOLDER, longest, Console())
     wanted = [get_task(name) for name in tasks or ORGANISM_TASKS]
     recipes = [*(recipe or raising.RECIPES)]
-    for missing in raising.outstanding(wanted, recipes, objective, nursery.folder):
+    for missing in raising.outstanding(wanted, recipes, objective, nursery):
         raising.raise_organism(*missing, nursery)

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from rich.console import Console
 
 from mesabench.agents.onnx_agent import OnnxAgent
-from mesabench.baselines.admission import Admission, examine
+from mesabench.baselines.admission import OWN, Admission, examine
 from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.organisms import Entry, digest, read_manifest, write_entry
 from mesabench.baselines.train import train
@@ -20,7 +20,7 @@ from mesabench.task import Task
 
 LARGE = 1024  # elements from which on a constant is worth storing in half precision
 
-COMMON = TrainConfig(steps=1_000_000, alpha=0.5, palette=0, threads=1)
+COMMON = TrainConfig(steps=2**20, alpha=0.5, palette=0, threads=1)
 RECIPES = {
     "lstm64": COMMON,
     "lstm128": replace(
@@ -43,18 +43,21 @@ class Nursery:
     Attributes:
         runs: folder of the training runs, which are resumed where they stopped.
         folder: folder of the manifest and of the agents that were admitted.
+        longest: environment steps of the longest training.
         console: where progress is shown.
     """
 
     runs: Path
     folder: Path
+    longest: int
     console: Console
 
 
 def raise_organism(task: Task, objective: str, recipe: str, nursery: Nursery) -> Entry:
     """Train an organism, examine it, and put it on record.
 
-    One that has not learnt its own objective is trained once more as long, on from where it was.
+    While it has not learnt its own objective, it is trained on from where it was to twice the
+    steps, as long as the nursery allows.
 
     Args:
         task: the task.
@@ -64,9 +67,9 @@ def raise_organism(task: Task, objective: str, recipe: str, nursery: Nursery) ->
     """
     config = replace(RECIPES[recipe], objective=objective)
     path, found = schooled(task, config, recipe, nursery)
-    if not found.competent:
-        longer = replace(config, steps=2 * config.steps)
-        path, found = schooled(task, longer, recipe, nursery)
+    while not found.competent and 2 * config.steps <= nursery.longest:
+        config = replace(config, steps=2 * config.steps)
+        path, found = schooled(task, config, recipe, nursery)
     kept = None
     if found.admitted:
         kept = nursery.folder / task.id / f"{objective}-{recipe}.onnx"
@@ -139,13 +142,19 @@ def halve(source: Path, path: Path) -> Path:
 
 
 def outstanding(
-    tasks: list[Task], recipes: list[str], objective: str | None, folder: Path
+    tasks: list[Task], recipes: list[str], objective: str | None, nursery: Nursery
 ) -> list[tuple[Task, str, str]]:
-    """List task, objective and recipe of the organisms that the manifest in a folder lacks.
+    """List task, objective and recipe of the organisms that the nursery's manifest lacks.
 
-    One that was raised on other levels or objectives than the task's present ones is lacking too.
+    Those are lacking too that were raised on other levels or objectives than the task's present
+    ones, and those that have not learnt their objective and may be trained longer.
     """
-    done = {entry.key for entry in read_manifest(folder) if entry.fingerprint in current(tasks)}
+    current = {fingerprint(task) for task in tasks}
+    done = {
+        entry.key
+        for entry in read_manifest(nursery.folder)
+        if entry.fingerprint in current and (entry.own >= OWN or 2 * entry.steps > nursery.longest)
+    }
     return [
         (task, candidate.name, recipe)
         for recipe in recipes
@@ -153,8 +162,3 @@ def outstanding(
         for candidate in task.candidates
         if objective in (None, candidate.name) and (recipe, task.id, candidate.name) not in done
     ]
-
-
-def current(tasks: list[Task]) -> set[str]:
-    """Return the tasks' fingerprints."""
-    return {fingerprint(task) for task in tasks}

@@ -124,11 +124,6 @@ def test_random_agents_are_not_admitted() -> None:
     assert not examine(RandomAgent(task.actions), task, "nearest_object", levels=64).admitted
 
 
-def nursery(folder: Path) -> tuple[raising.Nursery, io.StringIO]:
-    text = io.StringIO()
-    return raising.Nursery(folder / "runs", folder / "kept", Console(file=text)), text
-
-
 @pytest.mark.parametrize("admitted", [False, True])
 def test_an_organism_is_raised_once_and_kept_if_admitted(
     admitted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -136,10 +131,11 @@ def test_an_organism_is_raised_once_and_kept_if_admitted(
     monkeypatch.setattr(raising, "RECIPES", {"tiny": TINY})
     if admitted:
         monkeypatch.setattr("mesabench.baselines.admission.OWN", -1.0)
+        monkeypatch.setattr(raising, "OWN", -1.0)
         monkeypatch.setattr("mesabench.baselines.admission.OTHERS", 2.0)
     chosen = ("RedDoor-v0",)
     runs, out = tmp_path / "runs", tmp_path / "kept"
-    commands.organisms(chosen, objective="reach_red", runs=runs, out=out)
+    commands.organisms(chosen, objective="reach_red", longest=2048, runs=runs, out=out)
     (entry,) = read_manifest(out)
     assert (entry.objective, entry.recipe, entry.admitted) == ("reach_red", "tiny", admitted)
     assert entry.steps == TINY.steps * (1 if admitted else 2)
@@ -147,7 +143,7 @@ def test_an_organism_is_raised_once_and_kept_if_admitted(
     found = load_organisms(task, folder=out)
     assert [o.objective for o in found] == ["reach_red"] * admitted
     written = (out / "manifest.json").stat().st_mtime_ns
-    commands.organisms(chosen, objective="reach_red", runs=runs, out=out)
+    commands.organisms(chosen, objective="reach_red", longest=2048, runs=runs, out=out)
     assert (out / "manifest.json").stat().st_mtime_ns == written
     for organism in found:
         assert found[0].load(task).metadata["objective"] == "reach_red"
