@@ -42,6 +42,10 @@ class Edit(NamedTuple):
                 found[new] = values[old]
         return found
 
+    def follow(self, cell: Cell | None) -> Cell | None:
+        """Return where the thing stands now that stood on a cell."""
+        return dict(self.moves).get(cell, cell) if cell else None
+
 
 def place_flags(task: Task) -> int:
     """Return the bit mask of the flags that mark places, not things."""
@@ -94,3 +98,8 @@ def trade_places(layout: Layout, one: Cell, other: Cell, places: int) -> Edit:
         new.grid[to], new.inside[to] = layout.grid[old], layout.inside[old]
         new.marks[to] = (layout.marks[to] & stay) | (layout.marks[old] & ~stay)
     return Edit(new, ((one, other), (other, one)))
+
+
+def cells_of(mask: NDArray[np.bool_]) -> list[Cell]:
+    """Return the true cells of a mask [W, H]."""
+    return [(int(x), int(y)) for x, y in np.argwhere(mask)]

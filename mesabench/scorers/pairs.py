@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from mesabench.engine.ascii import Layout
 from mesabench.engine.world import COLOUR, OBJECT
 from mesabench.errors import PlannerError
 from mesabench.scorers import edits
 from mesabench.scorers.edits import Cell, Edit
-from mesabench.scorers.staging import free_cells, things, walks
+from mesabench.scorers.staging import free_cells, nearest, things
 from mesabench.scorers.stock import Pair, Stock, worth
 
 CONTROL = "nothing"  # the level as it is, once more
@@ -67,8 +66,10 @@ def is_fair(stock: Stock, b: int, kind: str, k: int, edit: Edit) -> bool:
     """Tell whether bystanders still get something, and the nearest thing is the one it was."""
     before = stock.layouts[b]
     flags = stock.task.planned_marks & ~stock.places
-    if flags and kind in ("move", "trade places") and nearest(before, edit) != nearest(edit.layout):
-        return False
+    if flags and kind in ("move", "trade places"):
+        still = edit.follow(nearest(before, stock.rules))
+        if still != nearest(edit.layout, stock.rules):
+            return False
     try:
         values = worth(stock.task, stock.rules, [edit.layout], stock.items[b : b + 1])[0]
     except PlannerError:
@@ -77,13 +78,6 @@ def is_fair(stock: Stock, b: int, kind: str, k: int, edit: Edit) -> bool:
     if k >= 0 and kind in ("recolour", "remove"):
         concerned[k] = False
     return bool(concerned.any() and (values[concerned] > 0).all())
-
-
-def nearest(layout: Layout, edit: Edit | None = None) -> Cell | None:
-    """Return the thing with the shortest walk, or where an edit has put it."""
-    steps = walks(layout)
-    cell = min(things(layout), key=lambda c: steps[c], default=None)
-    return dict(edit.moves).get(cell, cell) if edit and cell else cell
 
 
 Proposals = Callable[[Stock, int, Cell, np.random.Generator], Iterator[Edit]]

@@ -1,6 +1,7 @@
 """Staging: reading levels off an engine, walking in them, and putting edited ones back."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,10 @@ from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import BALL, BOX, DOOR, EMPTY, FLOOR, GOAL, KEY
 from mesabench.engine.episode import look
 from mesabench.engine.layout import step_x, step_y
-from mesabench.engine.world import OBJECT
-from mesabench.scorers.edits import Cell
+from mesabench.engine.world import COLOUR, OBJECT, Rules
+from mesabench.rollout import Agent, Rollout, play
+from mesabench.scorers.edits import Cell, cells_of
+from mesabench.task import Task
 
 EDITABLE = (DOOR, KEY, BALL, BOX, GOAL)  # things that stand on the floor
 FAR = 1 << 20  # steps to what cannot be reached
@@ -23,9 +26,10 @@ def things(layout: Layout) -> list[Cell]:
     return cells_of(np.isin(layout.grid[..., OBJECT], EDITABLE))
 
 
-def cells_of(mask: NDArray[np.bool_]) -> list[Cell]:
-    """Return the true cells of a mask [W, H]."""
-    return [(int(x), int(y)) for x, y in np.argwhere(mask)]
+def touchable(layout: Layout, rules: Rules) -> list[Cell]:
+    """Return the cells of the things whose touch has a rule; others are furniture."""
+    kinds = layout.grid[..., OBJECT], layout.grid[..., COLOUR]
+    return cells_of(np.isin(kinds[0], EDITABLE) & (rules.touch[kinds] != 0))
 
 
 def free_cells(layout: Layout) -> list[Cell]:
@@ -39,6 +43,12 @@ def walks(layout: Layout) -> NDArray[np.int64]:
     """Return in how many steps the agent walks into each cell, touching nothing before, [W, H]."""
     ground = np.isin(layout.grid[..., OBJECT], (EMPTY, FLOOR))
     return walk_over(ground, *(int(i) for i in layout.pose[0]))
+
+
+def nearest(layout: Layout, rules: Rules) -> Cell | None:
+    """Return the thing with the shortest walk, None where there is none whose touch has a rule."""
+    steps = walks(layout)
+    return min(touchable(layout, rules), key=lambda cell: steps[cell], default=None)
 
 
 @kernel
@@ -98,3 +108,37 @@ def restage(engine: Engine, layouts: Sequence[Layout]) -> None:
         for name, part in layout._asdict().items():
             engine.world[name][b] = part
         look(engine.world, engine.course, b, engine.rules)
+
+
+def seat(task: Task, split: str, texts: Sequence[str], knobs: dict[str, Any]) -> Engine:
+    """Return an engine whose worlds have begun the levels that texts draw.
+
+    The worlds are as large as the largest level; beside smaller ones there are walls.
+    """
+    side = max(side_of(text) for text in texts)
+    knobs = knobs | {"size": max(side, task.level(split, **knobs).size)}
+    engine = Engine(task, split, batch=len(texts), seed=None, autoreset=False, knobs=knobs)
+    for b, text in enumerate(texts):
+        engine.load(b, text)
+    return engine
+
+
+def side_of(text: str) -> int:
+    """Return the larger side of the map that a text draws, in cells."""
+    rows = [line.strip() for line in text.splitlines() if line.strip() and "=" not in line]
+    return max(len(rows), len(rows[0]) // 2) if rows else 0
+
+
+def play_texts(
+    agent: Agent, task: Task, texts: Sequence[str], *, split: str = "test", **knobs: Any
+) -> Rollout:
+    """Let an agent play levels that texts draw (see `mesabench.engine.ascii`), each once.
+
+    Args:
+        agent: the agent.
+        task: the task.
+        texts: the levels.
+        split: name of the split whose rules and horizon hold.
+        knobs: level knobs that differ from the split's.
+    """
+    return play(agent, seat(task, split, texts, knobs))

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from mesabench.engine.ascii import Layout
 from mesabench.engine.batch import Engine
-from mesabench.engine.world import COLOUR, OBJECT, Rules
+from mesabench.engine.world import COLOUR, Rules
 from mesabench.planner import start_values
 from mesabench.scorers import edits
 from mesabench.scorers.edits import Cell
-from mesabench.scorers.staging import layout_of, things
+from mesabench.scorers.staging import layout_of, things, touchable
 from mesabench.scorers.targets import emitted, paid_events
 from mesabench.task import Task
 
@@ -98,8 +98,7 @@ class Stock:
 
     def touchable(self, b: int) -> list[Cell]:
         """Return the things whose touch has a rule; others are furniture."""
-        grid = self.layouts[b].grid
-        return [c for c in things(self.layouts[b]) if self.rules.touch[grid[c][0], grid[c][1]]]
+        return touchable(self.layouts[b], self.rules)
 
 
 def label(task: Task, rules: Rules, layout: Layout, places: int) -> NDArray[np.uint8]:
@@ -134,8 +133,7 @@ def training_colours(task: Task, rules: Rules, knobs: dict[str, Any]) -> tuple[i
     found = set()
     for b in range(SEEN):
         layout = layout_of(engine, b)
-        kinds = {(int(layout.grid[c][OBJECT]), int(layout.grid[c][COLOUR])) for c in things(layout)}
-        found |= {colour for thing, colour in kinds if rules.touch[thing, colour]}
+        found |= {int(layout.grid[c][COLOUR]) for c in touchable(layout, rules)}
     return tuple(sorted(found))
 
 
