@@ -36,13 +36,26 @@ def trace_courses(played: Rollout, *objectives: Objective) -> list[Course]:
     engine = start_levels(played)
     plans = plan_worlds(engine, task.weights(*objectives), task.discounts(*objectives))
     actions = [played.actions[:n, b] for b, n in enumerate(played.lengths)]
-    states = task.planner == "states"
-    measured = _on_graphs if states else _on_charts
-    steps = measured(engine, scaled(task, *objectives), actions)
+    steps = measure(engine, scaled(task, *objectives), actions)
     return [
         Course(found.q_along(done), ways)
         for found, done, ways in zip(plans, actions, steps, strict=True)
     ]
+
+
+def shortest_ways(played: Rollout, *objectives: Objective) -> NDArray[np.float64]:
+    """Return the length of the shortest way to a target from each level's start, [N, K]."""
+    first = [row[:1] for row in played.actions.T]
+    steps = measure(start_levels(played), scaled(played.task, *objectives), first)
+    return np.concatenate(steps)
+
+
+def measure(
+    engine: Engine, weights: NDArray[np.float64], actions: list[NDArray]
+) -> list[NDArray[np.float64]]:
+    """Return the lengths [T, K] before each action of every world, by the task's planner."""
+    planned = _on_graphs if engine.task.planner == "states" else _on_charts
+    return planned(engine, weights, actions)
 
 
 def start_levels(played: Rollout) -> Engine:
