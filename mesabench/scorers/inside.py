@@ -71,6 +71,7 @@ def draw_value_head(axes: Any, result: ValueHead) -> None:
         mark(axes, part, place, "C0", "o")
     axes.axvline(0, color="grey", linewidth=0.8)
     axes.set_xlim(-1.02, 1.02)
+    axes.set_xticks([-1, -0.5, 0, 0.5, 1])
     axes.set_xlabel("partial rank correlation of value and V*, 95 %")
     name_rows(axes, list(found))
 
@@ -89,10 +90,18 @@ def draw_probes(axes: Any, result: Probes) -> None:
             label = label if place == 0 else None
             mark(axes, share, place + 0.15 * (row - 1.5), colour, sign, label)
     axes.set_xlim(0, 1.02)
-    axes.set_xlabel("share of states where a linear probe finds the target's side, 95 %")
+    axes.set_xlabel("accuracy of a linear probe for the target's side, 95 %")
     name_rows(axes, list(found))
     if found:
-        axes.legend(fontsize="x-small", loc="lower left", frameon=False)
+        axes.legend(
+            fontsize="small",
+            ncols=4,
+            loc="lower center",
+            bbox_to_anchor=(0.5, 1.0),
+            frameon=False,
+            columnspacing=0.8,
+            handletextpad=0.2,
+        )
 
 
 def mark(
