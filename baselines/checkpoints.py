@@ -24,25 +24,28 @@ def save_checkpoint(model: OnPolicyAlgorithm, folder: Path, fingerprint: str) ->
         folder: the run's folder of checkpoints.
         fingerprint: of the settings; a run with others does not resume from this file.
     """
-    payload = io.BytesIO()
-    th.save(
-        {
-            "policy": model.policy.state_dict(),
-            "optimizer": model.policy.optimizer.state_dict(),
-            "steps": model.num_timesteps,
-            "updates": model._n_updates,
-            "fingerprint": fingerprint,
-        },
-        payload,
-    )
-    data = payload.getvalue()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{model.num_timesteps:012d}.pt"
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
-        file.write(hashlib.sha256(data).digest() + data)
-    os.replace(file.name, path)
+    state = {
+        "policy": model.policy.state_dict(),
+        "optimizer": model.policy.optimizer.state_dict(),
+        "steps": model.num_timesteps,
+        "updates": model._n_updates,
+        "fingerprint": fingerprint,
+    }
+    path = write_state(folder / f"{model.num_timesteps:012d}.pt", state)
     for old in sorted(folder.glob("*.pt"))[:-KEPT]:
         old.unlink()
+    return path
+
+
+def write_state(path: Path, state: dict[str, Any]) -> Path:
+    """Write weights and numbers with a checksum, whole or not at all; return the path."""
+    payload = io.BytesIO()
+    th.save(state, payload)
+    data = payload.getvalue()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+        file.write(hashlib.sha256(data).digest() + data)
+    os.replace(file.name, path)
     return path
 
 

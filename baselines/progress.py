@@ -18,12 +18,13 @@ from stable_baselines3.common.utils import safe_mean
 
 from mesabench.baselines.checkpoints import save_checkpoint
 from mesabench.baselines.config import TrainConfig
+from mesabench.baselines.snapshots import save_snapshot
 
 QUIET_LINES = 10  # lines that a run prints where there is no terminal
 
 
 class RunProgress(BaseCallback):
-    """Shows a bar with steps per second and return, and writes checkpoints."""
+    """Shows a bar with steps per second and return, and writes checkpoints and snapshots."""
 
     def __init__(self, config: TrainConfig, checkpoints: Path, fingerprint: str, console: Console):
         super().__init__()
@@ -44,6 +45,8 @@ class RunProgress(BaseCallback):
     def _on_training_start(self) -> None:
         self._began, self._first = time.perf_counter(), self.num_timesteps
         self._saved = self._told = self.num_timesteps
+        if self.num_timesteps == 0:
+            self._keep_snapshot()
         self.bar.start()
         self._row = self.bar.add_task(
             "training",
@@ -69,9 +72,15 @@ class RunProgress(BaseCallback):
             self._saved = self.num_timesteps
             assert isinstance(self.model, OnPolicyAlgorithm)
             save_checkpoint(self.model, self.checkpoints, self.fingerprint)
+            self._keep_snapshot()
 
     def _on_training_end(self) -> None:
         self.bar.stop()
+        self._keep_snapshot()
+
+    def _keep_snapshot(self) -> None:
+        assert isinstance(self.model, OnPolicyAlgorithm)
+        save_snapshot(self.model, self.checkpoints.parent, self.fingerprint)
 
     def _on_step(self) -> bool:
         return True

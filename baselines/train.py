@@ -68,8 +68,8 @@ def build_model(task: Task, config: TrainConfig, *, played: int = 0) -> FlatRecu
 def train(task: Task, config: TrainConfig, folder: Path, console: Console) -> Path:
     """Train an agent, or go on where a killed run with these settings stopped.
 
-    The folder gets ``config.json``, ``logs/`` (CSV and TensorBoard), ``checkpoints/`` and
-    ``agent.onnx``.
+    The folder gets ``config.json``, ``logs/`` (CSV and TensorBoard), ``checkpoints/``,
+    ``snapshots/`` and ``agent.onnx``.
 
     Args:
         task: the task.

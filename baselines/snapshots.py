@@ -1,0 +1,47 @@
+"""Snapshots: the policies of a run along its training, kept for `mesabench trace`.
+
+Checkpoints are for going on after a stop, so only the newest are kept. A snapshot holds the
+policy's weights alone, and all of them stay.
+"""
+
+from pathlib import Path
+
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+from mesabench.baselines.checkpoints import read_checkpoint, write_state
+
+FOLDER = "snapshots"
+
+
+def save_snapshot(model: OnPolicyAlgorithm, run: Path, fingerprint: str) -> Path:
+    """Keep the policy of a model as it is now; return the file's path.
+
+    Args:
+        model: the model.
+        run: the run's folder.
+        fingerprint: of the settings; a folder may hold runs with others.
+    """
+    state = {
+        "policy": model.policy.state_dict(),
+        "steps": model.num_timesteps,
+        "fingerprint": fingerprint,
+    }
+    return write_state(run / FOLDER / f"{model.num_timesteps:012d}.pt", state)
+
+
+def load_snapshot(model: OnPolicyAlgorithm, path: Path) -> int:
+    """Put a snapshot's weights into a model; return its steps. Nothing in the file is executed.
+
+    Raises:
+        ValueError: the file is not what was written.
+    """
+    state = read_checkpoint(path)
+    model.policy.load_state_dict(state["policy"])
+    model.num_timesteps = int(state["steps"])
+    return model.num_timesteps
+
+
+def list_snapshots(run: Path, fingerprint: str) -> list[Path]:
+    """Return the snapshots of a run with these settings, the earliest first."""
+    files = sorted((run / FOLDER).glob("*.pt"))
+    return [path for path in files if read_checkpoint(path)["fingerprint"] == fingerprint]
