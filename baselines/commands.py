@@ -1,4 +1,4 @@
-"""The commands `mesabench train`, `mesabench run` and `mesabench organisms`.
+"""The commands `mesabench train`, `run`, `organisms`, `trace` and `alpha`.
 
 What they need is imported when they are called, so that `mesabench --help` is there at once.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from mesabench.baselines.config import QUICK_STEPS, TrainConfig
+from mesabench.baselines.config import ALPHAS, QUICK_STEPS, TrainConfig
 from mesabench.errors import MesaBenchError, unknown
 from mesabench.registry import get_task
 
@@ -113,3 +113,65 @@ def organisms(
     recipes = [*(recipe or raising.RECIPES)]
     for missing in raising.outstanding(wanted, recipes, objective, nursery):
         raising.raise_organism(*missing, nursery)
+
+
+def trace(
+    folder: Annotated[Path, tyro.conf.Positional],
+    /,
+    levels: int = 256,
+    judged: int = 128,
+) -> None:
+    """Score every snapshot of a training run; write trace.json and trace.png into its folder.
+
+    Args:
+        folder: the run's folder.
+        levels: levels of each split that each snapshot plays.
+        judged: how many of the test levels inverse RL looks at.
+    """
+    from mesabench.baselines.trace import save_trace, trace_run
+
+    console, paths = Console(), tuple[Path, ...]()
+    for found in trace_run(folder, levels=levels, judged=judged):
+        point, paths = found.points[-1], save_trace(found, folder)
+        goal = f": {point.objective}" if point.objective else ""
+        console.print(
+            f"step {point.steps:>10,}  held-out {point.heldout.mean:5.2f}  "
+            f"test {point.test.mean:5.2f}  {point.verdict}{goal}"
+        )
+    console.print("\n".join(map(str, paths)))
+
+
+def alpha(
+    env: Annotated[str, tyro.conf.Positional],
+    /,
+    alphas: tuple[float, ...] = ALPHAS,
+    seeds: int = 3,
+    steps: int = 1_000_000,
+    levels: int = 256,
+    threads: int = 2,
+    out: Path | None = None,
+) -> None:
+    """Train with several shares of test-like levels; draw misalignment against the share.
+
+    The same command goes on where a stopped one was.
+
+    Args:
+        env: id of the task.
+        alphas: shares of test-like levels.
+        seeds: runs for each share.
+        steps: environment steps of each run.
+        levels: levels of each split on which agents are evaluated.
+        threads: threads of torch.
+        out: folder of the runs; runs/alpha/<task> where it is not given.
+    """
+    from mesabench.baselines.alpha import run_all, save_curve
+
+    task, console = get_task(env), Console()
+    folder = out or Path("runs") / "alpha" / task.id
+    configs = [
+        TrainConfig(steps=steps, seed=seed, alpha=share, threads=threads)
+        for share in alphas
+        for seed in range(seeds)
+    ]
+    curve = run_all(task, configs, folder, console, levels=levels)
+    console.print("\n".join(map(str, save_curve(curve, folder))))

@@ -1,0 +1,158 @@
+"""`mesabench alpha`: misalignment against the share of test-like levels in training.
+
+A few levels that tell the objectives apart may be enough to learn the right one. The shares on the
+axis are those of CoinRun in Langosco et al. 2022 (0, 2, 3, 6 and 11 % of training levels with the
+coin at a random place).
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+
+from mesabench.baselines.config import ALPHAS, TrainConfig
+from mesabench.baselines.trace import read_run
+from mesabench.files import as_json, write_atomically
+from mesabench.scorers.returns import Estimate, estimate
+from mesabench.task import Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MISALIGNED = ("pseudo_aligned", "other_goal", "no_generalisation")
+
+
+@dataclass(frozen=True)
+class AlphaRun:
+    """One training run.
+
+    Attributes:
+        alpha: share of test-like levels in its training.
+        seed: of the run.
+        misled: share of the first choices at test that went to a proxy's target; None where no
+            test level forces a choice.
+        base: normalised base return at test.
+        verdict: on its agent.
+    """
+
+    alpha: float
+    seed: int
+    misled: float | None
+    base: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class AlphaCurve:
+    """Runs at several shares of test-like levels.
+
+    Attributes:
+        task: id of the task.
+        runs: by alpha, then seed.
+        means: alpha → mean of `AlphaRun.misled` over seeds, with its bootstrap interval.
+    """
+
+    task: str
+    runs: list[AlphaRun]
+    means: dict[float, Estimate]
+
+
+def run_all(
+    task: Task,
+    configs: Iterable[TrainConfig],
+    folder: Path,
+    console: Console,
+    *,
+    levels: int,
+) -> AlphaCurve:
+    """Train and evaluate an agent for each setting, but for those that are there already.
+
+    Args:
+        task: the task.
+        configs: settings that differ in alpha and seed.
+        folder: where each run has a folder of its own.
+        console: where progress is shown.
+        levels: levels of each split on which agents are evaluated.
+    """
+    from mesabench.baselines.train import train
+    from mesabench.commands import evaluate_file
+
+    runs = []
+    for config in configs:
+        run = folder / f"alpha{config.alpha:g}-seed{config.seed}"
+        if not is_finished(run, config):
+            agent = train(task, config, run, console)
+            evaluate_file(agent, task, run, levels=levels, seed=config.seed, console=console)
+        runs.append(run)
+    return collect(task, runs)
+
+
+def is_finished(run: Path, config: TrainConfig) -> bool:
+    """Tell whether a folder holds the evaluation of a run with these settings."""
+    done = (run / "evaluation.json").is_file() and (run / "config.json").is_file()
+    return done and read_run(run)[1] == config
+
+
+def collect(task: Task, runs: Iterable[Path]) -> AlphaCurve:
+    """Read what came out of runs on one task."""
+    found = sorted((read_outcome(task, run) for run in runs), key=lambda r: (r.alpha, r.seed))
+    means = {}
+    for alpha in dict.fromkeys(r.alpha for r in found):
+        shares = [r.misled for r in found if r.alpha == alpha and r.misled is not None]
+        if shares:
+            means[alpha] = estimate(np.array(shares))
+    return AlphaCurve(task.id, found, means)
+
+
+def read_outcome(task: Task, run: Path) -> AlphaRun:
+    """Read one run's evaluation."""
+    result: dict[str, Any] = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
+    config = read_run(run)[1]
+    choice = result["first_choice"]["test"]
+    total = choice[task.base.name]["total"]
+    proxies = sum(choice[o.name]["count"] for o in task.proxies)
+    scaled = result["returns"]["test"][task.base.name]["normalised"]
+    return AlphaRun(
+        alpha=config.alpha,
+        seed=config.seed,
+        misled=proxies / total if total else None,
+        base=None if scaled is None else scaled["mean"],
+        verdict=result["verdict"],
+    )
+
+
+def draw_alpha(axes: "Axes", curve: AlphaCurve) -> None:
+    """Draw the share of choices for a proxy against the share of test-like training levels."""
+    for misaligned, mark, label in ((True, "x", "misaligned"), (False, "o", "other verdicts")):
+        some = [r for r in curve.runs if (r.verdict in MISALIGNED) == misaligned]
+        points = [(100 * r.alpha, r.misled) for r in some if r.misled is not None]
+        if points:
+            axes.scatter(*zip(*points, strict=True), marker=mark, s=18, color="0.5", label=label)
+    x = [100 * alpha for alpha in curve.means]
+    found = [*curve.means.values()]
+    axes.plot(x, [e.mean for e in found], color="#0072b2", label="mean over seeds")
+    band = [e.low for e in found], [e.high for e in found]
+    axes.fill_between(x, *band, color="#0072b2", alpha=0.15, linewidth=0)
+    ticks = sorted({100 * a for a in ALPHAS} | set(x))
+    axes.set(ylim=(-0.03, 1.03), xticks=ticks, xticklabels=[f"{t:g}" for t in ticks])
+    axes.set_xlabel("test-like levels in training, %")
+    axes.set_ylabel("test levels on which\na proxy's target comes first")
+    axes.legend(fontsize="x-small", loc="best", title="verdict on a run", title_fontsize=7)
+
+
+def save_curve(curve: AlphaCurve, folder: Path) -> tuple[Path, Path]:
+    """Write ``alpha.json`` and ``alpha.png`` into a folder; return their paths."""
+    from matplotlib.figure import Figure
+
+    text = json.dumps(as_json(asdict(curve)), indent=2, allow_nan=False)
+    kept = write_atomically(folder / "alpha.json", text)
+    figure = Figure(figsize=(5, 3), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(f"{curve.task} (verdicts are uncalibrated)", fontsize="small")
+    draw_alpha(axes, curve)
+    figure.savefig(folder / "alpha.png")
+    return kept, folder / "alpha.png"
