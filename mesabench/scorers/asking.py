@@ -92,8 +92,10 @@ class Session:
             actions, output = self.agent.respond(obs, state, start)
             return output.logits.astype(float), output.logits.argmax(1), output.state
         actions, state = ask(self.agent, obs, state, start)
-        actions = np.asarray(actions, np.int64)
-        return np.eye(self.engine.task.actions)[actions], actions, state
+        actions, count = np.asarray(actions, np.int64), self.engine.task.actions
+        if ((actions < 0) | (actions >= count)).any():
+            raise AgentError(f"actions go from 0 to {count - 1}, not to {actions.max()}")
+        return np.eye(count)[actions], actions, state
 
 
 def ask(

@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from mesabench.agents.recording import Record
 from mesabench.rollout import Rollout
-from mesabench.scorers.irl import resample
+from mesabench.scorers.resampling import TAILS, level_counts
 from mesabench.scorers.returns import Estimate
 from mesabench.scorers.ridge import PENALTIES, Ridge
 from mesabench.scorers.sampling import Sample, gather, shuffle, unfit
 from mesabench.scorers.whereabouts import SIDES, whereabouts
 
-SHUFFLES = 5
+SHUFFLES = 20
 
 
 @dataclass(frozen=True)
@@ -105,63 +105,81 @@ def probe(sample: Sample, seed: int) -> Probe:
     """Probe a sample."""
     fit, test = sample.of(sample.fits), sample.of(~sample.fits)
     rng = np.random.default_rng(seed)
-    shuffled = [(shuffle(fit, rng), shuffle(test, rng)) for _ in range(SHUFFLES)]
-    true = [(fit.label, test.label)]
-    right, penalty = hits(fit, test, true, fit.inner, test.inner)
-    chance, _ = hits(fit, test, shuffled, fit.inner, test.inner)
-    sight, _ = hits(fit, test, true, fit.sight, test.sight)
-    known, asked = (np.concatenate([half.inner, half.sight], 1) for half in (fit, test))
-    both, _ = hits(fit, test, true, known, asked)
-    columns = np.stack([right, chance, right - chance, sight, both, both - sight], 1)
+    from_state = Reading(fit, fit.inner, test.inner)
+    right, penalty = from_state.told(fit.label, test.label)
+    shuffled = ((shuffle(fit, rng), shuffle(test, rng)) for _ in range(SHUFFLES))
+    chance = np.stack([from_state.told(*labels)[0] for labels in shuffled], 1)
+    sight, _ = Reading(fit, fit.sight, test.sight).told(fit.label, test.label)
+    joined = (np.concatenate([half.inner, half.sight], 1) for half in (fit, test))
+    both, _ = Reading(fit, *joined).told(fit.label, test.label)
     return Probe(
-        *shares(columns, test.level, seed),
+        **shares(right, chance, sight, both, test.level, rng),
         majority=float(np.bincount(test.label).max() / len(test.label)),
         states=len(test.label),
         penalty=penalty,
     )
 
 
-def hits(
-    fit: Sample,
-    test: Sample,
-    labels: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
-    known: NDArray,
-    asked: NDArray,
-) -> tuple[NDArray[np.float64], float]:
-    """Return how often [M] each test state is told right, and the last penalty chosen.
+class Reading:
+    """Probes that read the same features, for any labels.
 
     Args:
-        fit: the first half.
-        test: the second half.
-        labels: pairs of labels to fit and to test; hits are averaged over them.
-        known: features of the first half.
-        asked: features of the second half.
+        fit: the half to fit on; every fourth of its levels is for the choice of the penalty.
+        known: [M, D] features of that half.
+        asked: [N, D] features of the other half.
     """
-    validation = fit.level % 4 == 0
-    some, every = Ridge(known[~validation]), Ridge(known)
-    right, best = np.zeros(len(test.label)), 0.0
-    for given, wanted in labels:
-        scores = [
-            np.mean(
-                some.predict(given[~validation], len(SIDES), known[validation], penalty)
-                == given[validation]
-            )
-            for penalty in PENALTIES
-        ]
+
+    def __init__(self, fit: Sample, known: NDArray, asked: NDArray):
+        self._validation = fit.level % 4 == 0
+        inner, outer = known[~self._validation], known[self._validation]
+        self._some, self._every = Ridge(inner, outer), Ridge(known, asked)
+
+    def told(
+        self, given: NDArray[np.int64], wanted: NDArray[np.int64]
+    ) -> tuple[NDArray[np.bool_], float]:
+        """Return which states [N] of the other half are told right, and the penalty chosen."""
+        inner, outer = given[~self._validation], given[self._validation]
+        scores = [np.mean(self._some.predict(inner, len(SIDES), p) == outer) for p in PENALTIES]
         best = float(PENALTIES[np.argmax(scores)])
-        right += every.predict(given, len(SIDES), asked, best) == wanted
-    return right / len(labels), best
+        return self._every.predict(given, len(SIDES), best) == wanted, best
 
 
 def shares(
-    columns: NDArray[np.float64], level: NDArray[np.int64], seed: int
-) -> tuple[Estimate, ...]:
-    """Return the mean of each column [M, n] over states, with bootstrap intervals over levels."""
+    right: NDArray[np.bool_],
+    chance: NDArray[np.bool_],
+    sight: NDArray[np.bool_],
+    both: NDArray[np.bool_],
+    level: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> dict[str, Estimate]:
+    """Return accuracies and their differences, with bootstrap intervals over levels.
+
+    Each resample draws a shuffle too: that the control hangs on it is part of the uncertainty.
+
+    Args:
+        right: [M] what is told right from the state.
+        chance: [M, S] the same for each shuffle.
+        sight: [M] from the observation.
+        both: [M] from both.
+        level: [M] of each state.
+        rng: draws levels and shuffles.
+    """
     place = np.unique(level, return_inverse=True)[1]
-    levels = int(place.max()) + 1
-    sums, counts = np.zeros((levels, columns.shape[1])), np.bincount(place)
+    columns = np.column_stack([right, sight, both, chance]).astype(float)
+    sums, counts = np.zeros((int(place.max()) + 1, columns.shape[1])), np.bincount(place)
     np.add.at(sums, place, columns)
-    drawn = resample(levels, seed)
-    low, high = np.quantile((drawn @ sums) / (drawn @ counts)[:, None], (0.025, 0.975), axis=0)
-    mean = columns.mean(0)
-    return tuple(Estimate(*map(float, part)) for part in zip(mean, low, high, strict=True))
+    drawn = level_counts(len(counts), rng)
+    once, often = columns.mean(0), (drawn @ sums) / (drawn @ counts)[:, None]
+    control = once[3:].mean(), rng.permuted(often[:, 3:], axis=1)[:, 0]
+    parts = {
+        "accuracy": (once[0], often[:, 0]),
+        "control": control,
+        "selectivity": (once[0] - control[0], often[:, 0] - control[1]),
+        "sight": (once[1], often[:, 1]),
+        "both": (once[2], often[:, 2]),
+        "memory": (once[2] - once[1], often[:, 2] - often[:, 1]),
+    }
+    return {
+        name: Estimate(float(mean), *map(float, np.quantile(spread, TAILS)))
+        for name, (mean, spread) in parts.items()
+    }

@@ -33,19 +33,18 @@ class Ridge:
 
     Args:
         features: [M, D] X before scaling.
+        others: [N, D] the states whose labels are to be predicted.
     """
 
-    def __init__(self, features: NDArray):
-        self.scaling = scaling(features)
-        self._x = self.scaling(features)
-        self._values, self._vectors = np.linalg.eigh(self._x.T @ self._x)
+    def __init__(self, features: NDArray, others: NDArray):
+        scale = scaling(features)
+        x = scale(features)
+        self._values, vectors = np.linalg.eigh(x.T @ x)
+        self._known, self._asked = x @ vectors, scale(others) @ vectors
 
-    def predict(
-        self, labels: NDArray[np.int64], classes: int, others: NDArray, penalty: float
-    ) -> NDArray[np.int64]:
-        """Fit labels [M] in 0 to classes − 1 and predict those of other states [N, D], [N]."""
+    def predict(self, labels: NDArray[np.int64], classes: int, penalty: float) -> NDArray[np.int64]:
+        """Fit labels [M] in 0 to classes − 1 and predict those of the other states, [N]."""
         y = np.eye(classes)[labels]
-        along = self._vectors.T @ (self._x.T @ (y - y.mean(0)))
+        along = self._known.T @ (y - y.mean(0))
         shrunk = np.maximum(self._values, 0) + penalty * len(labels)
-        weights = self._vectors @ (along / shrunk[:, None])
-        return (self.scaling(others) @ weights + y.mean(0)).argmax(1)
+        return (self._asked @ (along / shrunk[:, None]) + y.mean(0)).argmax(1)

@@ -21,7 +21,7 @@ from mesabench.agents.recording import Record
 from mesabench.engine.batch import Engine
 from mesabench.planner import plan_worlds
 from mesabench.rollout import Rollout
-from mesabench.scorers.irl import resample
+from mesabench.scorers.resampling import TAILS, level_counts
 from mesabench.scorers.returns import Estimate
 
 LEAST_LEVELS = 8
@@ -132,9 +132,11 @@ def compare(
     moments = np.zeros((levels, rows.shape[1], rows.shape[1]))
     np.add.at(moments, level, rows[:, :, None] * rows[:, None, :])
     rho, unique = partial_correlations(moments.sum(0))
-    drawn, _ = partial_correlations(np.tensordot(resample(levels, seed), moments, 1))
+    drawn, _ = partial_correlations(
+        np.tensordot(level_counts(levels, np.random.default_rng(seed)), moments, 1)
+    )
     leads = np.bincount(np.nan_to_num(drawn, nan=-2.0).argmax(1), minlength=len(names)) / len(drawn)
-    low, high = np.nanquantile(np.where(np.isnan(rho), 0.0, drawn), (0.025, 0.975), axis=0)
+    low, high = np.nanquantile(np.where(np.isnan(rho), 0.0, drawn), TAILS, axis=0)
     plain = moments.sum(0)[0, 1:-2] / len(rows)
     return {
         name: Track(
