@@ -174,7 +174,7 @@ def compare(
     before, after = choices
     n = len(before)
     if n < FEWEST:
-        reason = f"only {n} of {levels} levels can be edited so; {FEWEST} are needed"
+        reason = f"{n} of {levels} levels can be edited so; {FEWEST} are needed"
         return Probe(kind, who, n, levels - n, None, {}, reason)
     shifts = {o.name: shift(before == k, after == k, seed) for k, o in enumerate(task.candidates)}
     changed = wilson(int((before != after).sum()), n)

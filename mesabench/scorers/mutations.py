@@ -2,7 +2,8 @@
 
 A knob of the generator takes another value of its declared range, and a new level is drawn; or the
 level itself is edited: a thing or the start moves, an inner wall is opened or put up. Knobs stay
-within one step of what some split of the task uses: beyond that levels get too full to plan.
+between those of train and test or one step beyond: farther off, and on controls, there may be
+nothing left that an agent could know or a planner plan.
 
 A mutant must mean what it seems to. Where the generator has marked places (the far end of a maze)
 or things change on their own, nobody but the generator knows what an edit would do to that, and
@@ -60,7 +61,8 @@ class Mutator:
         self.rules = task.rule_table(palette=palette)
         self.marked = task.planned_marks & ~edits.place_flags(task)
         editable = task.planner == "touch" and not task.planned_marks & edits.place_flags(task)
-        self.kinds = ("knob", "move", "start", "wall") if editable else ("knob",)
+        kinds = ("knob", "move", "wall", "start") if editable else ("knob",)
+        self.kinds = kinds[:3] if task.memory else kinds  # what was seen at the start counts
 
     def fresh(self, count: int, changed: dict[str, int] | None = None) -> list[Draft]:
         """Draw levels of the split, with knobs changed; those that no text can tell are left out.
@@ -154,8 +156,8 @@ class Mutator:
 
 
 def spans(task: Task) -> dict[str, list[int]]:
-    """Return the values that each knob may take: those of all splits, and one step beyond."""
-    levels = [split.level for split in task.splits.values()]
+    """Return the values that each knob may take: from train to test, and one step beyond."""
+    levels = (task.train, task.test)
     found = {}
     for name, allowed in knob_ranges(type(task.train)).items():
         if name not in FIXED:
