@@ -174,7 +174,7 @@ def posterior(shares: dict[str, float], *, other: float = 0.0, null: float = 0.0
     """Return a posterior with the given mixture, another goal and no objective."""
     full = mix_candidates(TASK, np.ones(3))
     row = np.array([[shares.get(o.name, 0.0) for o in TASK.candidates]])
-    mixture = np.array([[1.0 - other - null]])
+    mixture = np.array([1.0 - other - null])
     candidates = dataclasses.replace(full, shares=row)
     return Posterior(candidates, row, mixture, {"a corner": other}, {"uniform": null}, 1, 1)
 

@@ -3,8 +3,10 @@
 An agent is judged by what it could know. A state is evidence only if a target of every candidate
 objective has been seen, or none is left (an agent that still looks for the keys it wants says
 little about what it wants), and if no action is best for all of them (in a corridor everybody
-walks on). Which states are evidence depends on the past only, never on the action, so leaving
-out the others does not bias the likelihood.
+walks on). And a state is evidence once: an agent that turns on the spot does in the same place,
+knowing the same, what it did there before, and that is no second choice. Which states are
+evidence depends on the past only, never on the action, so leaving out the others does not bias the
+likelihood.
 
 Every hypothesis comes in two views. In the first, actions are worth what they are on the map that
 the 7 × 7 view has shown so far. In the second the agent knows the whole level, and so also when
@@ -16,7 +18,7 @@ readings are marginalised like rationality.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +70,14 @@ class Evidence:
     goal_names: tuple[str, ...]
     contexts: NDArray[np.int64]
     levels: int
+
+    def of(self, first: int, count: int) -> "Evidence":
+        """Return the evidence of `count` levels from `first` on."""
+        kept = (self.level >= first) & (self.level < first + count)
+        columns = ("level", "step", "action", "candidates", "goals", "contexts")
+        parts = {name: getattr(self, name)[kept] for name in columns}
+        parts["level"] = parts["level"] - first
+        return replace(self, **parts, levels=count)
 
 
 def steps_lost(q: Values, discount: float | Values) -> Values:
@@ -150,7 +160,7 @@ class Judge:
         ends = [*(s.start for s in stretches[1:]), int(self.rollout.lengths[b])]
         found, whole = [], None
         for stretch, end in zip(stretches, ends, strict=True):
-            steps = self._telling(stretch, np.arange(stretch.start, end))
+            steps = self._telling(stretch, first_times(self.rollout, b, stretch.start, end))
             if len(steps) == 0:
                 continue
             whole = whole or WholeLevel(self, replayed, b)
@@ -239,6 +249,12 @@ def bare_ground(grid: NDArray[np.uint8], rules: Rules) -> NDArray[np.uint8]:
 def open_ground(grid: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return a grid of walls and floor only, for levels in which things move."""
     return np.where(grid[..., :1] == WALL, grid, np.array([EMPTY, 0, 0], np.uint8))
+
+
+def first_times(rollout: Rollout, b: int, start: int, end: int) -> NDArray[np.int64]:
+    """Return the steps of [start, end) at which the agent is where it was not since `start`."""
+    _, first = np.unique(rollout.poses[start:end, b], axis=0, return_index=True)
+    return start + np.sort(first)
 
 
 def first_visits(rollout: Rollout, b: int) -> NDArray[np.int64]:

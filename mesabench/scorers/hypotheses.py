@@ -173,19 +173,19 @@ def list_goals(rollout: Rollout) -> list[Goal]:
     common = cells.any((2, 3)).mean(1) >= COMMON
     # Where all balls are blue, "any ball" and "anything blue" are the blue ball: one goal.
     distinct = {c.tobytes(): g for g, c, some in zip(kinds, cells, common, strict=True) if some}
-    return [g for g in goals + list(distinct.values()) if not is_candidate(g, rollout)]
+    found = goals + list(distinct.values())
+    listed = are_candidates(found, rollout)
+    return [goal for goal, same in zip(found, listed, strict=True) if not same]
 
 
-def is_candidate(goal: Goal, rollout: Rollout) -> bool:
-    """Tell whether a goal's cells are those of some candidate objective on every level."""
+def are_candidates(goals: list[Goal], rollout: Rollout) -> NDArray[np.bool_]:
+    """Tell which goals' cells are those of some candidate objective on every level, bool [G]."""
     task, grid = rollout.task, rollout.grid
     palette = getattr(task.level(rollout.split, **rollout.knobs), "palette", 0)
     events = emitted(task.rule_table(palette=palette), grid, rollout.marks)
-    cells = goal_cells([goal], grid, inert_kinds(task, palette))[0]
-    return any(
-        ((events & paid_events(task, objective) != 0) == cells).all()
-        for objective in task.candidates
-    )
+    cells = goal_cells(goals, grid, inert_kinds(task, palette))
+    paid = [events & paid_events(task, objective) != 0 for objective in task.candidates]
+    return np.array([any((same == mine).all() for same in paid) for mine in cells], np.bool_)
 
 
 def kind_name(thing: int | None, colour: int | None) -> str:

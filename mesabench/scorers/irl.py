@@ -17,23 +17,19 @@ States of one level are not independent, so the posterior is averaged over boots
 levels* (Huggins & Miller 2023, BayesBag).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp, softmax
+from scipy.special import softmax
 
+from mesabench.scorers.actions import FREE, explain, mean_of_products
 from mesabench.scorers.evidence import SAME, Evidence
 from mesabench.scorers.habits import frequencies
 from mesabench.scorers.hypotheses import Candidates
 
-RATIONALITY = (0.25, 0.5, 1.0, 2.0, 4.0)  # β, per step lost
-LED = (1.0, 2.0, 4.0)  # β beside habits: with less, every hypothesis is the habit over again
-LAPSE = (0.01, 0.05, 0.1, 0.2, 0.35, 0.5)  # ε
-SLIP = 0.01  # ε₀: habits have their lapses in them already
 PRIOR = {"candidates": 0.5, "other": 0.25, "null": 0.25}
-RESAMPLES = 400
+RESAMPLES = 200
 NULL = ("uniform", "frequencies")
 HABIT = "habit"
 ALIKE = 0.9  # share of telling states from which a mixture counts as the objective it acts like
@@ -44,9 +40,9 @@ class Posterior:
     """Probabilities of every hypothesis, bootstrapped over levels.
 
     Attributes:
-        candidates: the mixtures.
+        candidates: the H mixtures.
         acted: float64 [H, K] the weights that show in behaviour (see `acted_shares`).
-        mixture: float64 [R, H] probability of each mixture in each resample.
+        mixture: float64 [H] probability of each mixture.
         other: name of another goal → probability.
         null: name of a way to have no objective → probability.
         states: how many states are evidence.
@@ -64,7 +60,7 @@ class Posterior:
     def at_least(self, name: str, share: float) -> float:
         """Return the probability that an objective's weight, as it shows, is at least `share`."""
         k = self.candidates.names.index(name)
-        return float(self.mixture.mean(0)[self.acted[:, k] >= share - 1e-9].sum())
+        return float(self.mixture[self.acted[:, k] >= share - 1e-9].sum())
 
     @property
     def probabilities(self) -> dict[str, float]:
@@ -75,7 +71,7 @@ class Posterior:
         """
         shares = self.acted
         main = np.isclose(shares, shares.max(1, keepdims=True))
-        parts = self.mixture.mean(0) @ (main / main.sum(1, keepdims=True))
+        parts = self.mixture @ (main / main.sum(1, keepdims=True))
         named = dict(zip(self.candidates.names, map(float, parts), strict=True))
         return named | {
             "other_goal": sum(self.other.values()),
@@ -85,37 +81,80 @@ class Posterior:
     @property
     def mean_shares(self) -> dict[str, float]:
         """Posterior mean weight of each candidate, given that it is a mixture of them."""
-        mass = self.mixture.mean(0)
-        shares = mass @ self.candidates.shares / max(mass.sum(), 1e-12)
+        shares = self.mixture @ self.candidates.shares / max(self.mixture.sum(), 1e-12)
         return dict(zip(self.candidates.names, map(float, shares), strict=True))
 
 
-def infer(evidence: Evidence, candidates: Candidates, *, seed: int = 0) -> Posterior:
-    """Compute the posterior over all hypotheses."""
+@dataclass(frozen=True)
+class Weighed:
+    """Log-likelihoods of every hypothesis, bootstrapped over levels.
+
+    Attributes:
+        candidates, acted, states, levels: as in `Posterior`.
+        goals: names of the other goals.
+        log_p: float64 [R, H + goals + nulls] log P(actions | hypothesis) in each resample.
+        times: float64 [R] how often each resample was drawn, as a share.
+        prior: float64 [H + goals + nulls].
+    """
+
+    candidates: Candidates
+    acted: NDArray[np.float64]
+    goals: tuple[str, ...]
+    log_p: NDArray[np.float64]
+    times: NDArray[np.float64]
+    prior: NDArray[np.float64]
+    states: int
+    levels: int
+
+    def posterior(self, temper: float) -> Posterior:
+        """Return the posterior.
+
+        Args:
+            temper: power of the likelihood. Steps are less independent than the model has it, and
+                a power below 1 makes up for that (Grünwald 2012); it is fitted on model organisms.
+        """
+        mass = self.times @ softmax(temper * self.log_p + np.log(self.prior), axis=1)
+        mixtures, rest = np.split(mass, [len(self.candidates.prior)])
+        named = dict(zip((*self.goals, *NULL), map(float, rest), strict=True))
+        return Posterior(
+            candidates=self.candidates,
+            acted=self.acted,
+            mixture=mixtures,
+            other={n: p for n, p in named.items() if n not in NULL},
+            null={n: named[n] for n in NULL},
+            states=self.states,
+            levels=self.levels,
+        )
+
+
+def infer(
+    evidence: Evidence, candidates: Candidates, *, seed: int = 0, temper: float = 1.0
+) -> Posterior:
+    """Compute the posterior over all hypotheses; see `Weighed.posterior` for `temper`."""
+    return weigh(evidence, candidates, seed).posterior(temper)
+
+
+def weigh(evidence: Evidence, candidates: Candidates, seed: int = 0) -> Weighed:
+    """Compute the log-likelihoods of all hypotheses."""
     states = (evidence.action, evidence.level)
     habits = frequencies(evidence.contexts, *states)
     habit = taken(habits, evidence.action)
     frequent = taken(frequencies(np.zeros_like(evidence.contexts), *states), evidence.action)
     plain = np.stack([habit, np.full_like(habit, -np.log(3.0)), frequent], 1)
-    weights = resample(evidence.levels, seed)[:, np.unique(evidence.level)]
-    evidences = np.concatenate(
-        [
-            marginal(weights, evidence, evidence.candidates, habits),
-            marginal(weights, evidence, evidence.goals, habits),
-            weights @ by_level(plain, evidence.level),
-        ],
-        axis=1,
+    weights, times = resample(evidence.levels, seed)
+    weights = weights[:, np.unique(evidence.level)]
+    parts = (
+        marginal(weights, explain(evidence, evidence.candidates, habits)),
+        marginal(weights, explain(evidence, evidence.goals, habits)),
+        weights @ by_level(plain, evidence.level),
     )
-    probability = softmax(evidences + np.log(priors(evidence, candidates)), axis=1)
-    mean, count = probability.mean(0), len(candidates.prior)
-    names = (*evidence.goal_names, HABIT, *NULL)
-    rest = dict(zip(names, map(float, mean[count:]), strict=True))
-    return Posterior(
+    return Weighed(
         candidates=candidates,
         acted=acted_shares(evidence, candidates),
-        mixture=probability[:, :count],
-        other={n: p for n, p in rest.items() if n not in NULL},
-        null={n: rest[n] for n in NULL},
+        goals=(*evidence.goal_names, HABIT),
+        log_p=np.concatenate(parts, axis=1),
+        times=times,
+        prior=priors(evidence, candidates),
         states=len(evidence.action),
         levels=len(np.unique(evidence.level)),
     )
@@ -150,64 +189,21 @@ def priors(evidence: Evidence, candidates: Candidates) -> NDArray[np.float64]:
     )
 
 
-def marginal(
-    weights: NDArray[np.float64],
-    evidence: Evidence,
-    lost: NDArray[np.float64],
-    habits: NDArray[np.float64],
-) -> NDArray[np.float64]:
+def marginal(weights: NDArray[np.float64], log_p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return log P(actions | hypothesis) in each resample, float64 [R, H].
 
     The two forms, readings, rationality and lapse are marginalised, each with equal weights.
 
     Args:
         weights: float64 [R, L] how often each level with evidence counts in each resample.
-        evidence: what was done, and where.
-        lost: float64 [M, 4, H, 3] advantages by reading.
-        habits: float64 [M, 3] log-probability of every action by habit.
+        log_p: float64 [F, L, 4, H] see `actions.explain`.
     """
-    _, readings, hypotheses, _ = lost.shape
-    short = lost.astype(np.float32)  # logarithms are the bulk of the work
-
-    def total(log_p: NDArray) -> NDArray[np.float64]:
-        summed = by_level(log_p.reshape(-1, readings * hypotheses), evidence.level)
-        return (weights @ summed.astype(np.float64)).reshape(-1, readings, hypotheses)
-
-    forms = (
-        free_choices(short, evidence.action, habits),
-        led_choices(short, evidence.action, habits),
-    )
     found = []
-    for form in forms:
-        cells = np.array([total(log_p) for log_p in form])
-        found.append(logsumexp(cells, axis=(0, 2)) - np.log(len(cells) * readings))
-    return np.asarray(logsumexp(np.array(found), axis=0), np.float64) - np.log(len(found))
-
-
-def free_choices(
-    lost: NDArray[np.float32], action: NDArray[np.int64], habits: NDArray[np.float64]
-) -> Iterator[NDArray]:
-    """Yield log P [M, 4, H] of the actions of an agent without habits, for each β and ε."""
-    mute = (lost > -SAME).all(-1)
-    unmoved = np.broadcast_to(taken(habits, action)[:, None, None], mute.shape)[mute]
-    for beta in RATIONALITY:
-        p = np.exp(np.float32(beta) * lost)  # at most 1, for the best action
-        chosen = taken(p, action) / p.sum(-1)
-        for lapse in LAPSE:
-            log_p = np.log(np.float32(1 - lapse) * chosen + np.float32(lapse / 3))
-            log_p[mute] = unmoved
-            yield log_p
-
-
-def led_choices(
-    lost: NDArray[np.float32], action: NDArray[np.int64], habits: NDArray[np.float64]
-) -> Iterator[NDArray]:
-    """Yield log P [M, 4, H] of the actions of an agent with habits, for each β."""
-    prior = np.exp(habits).astype(np.float32)[:, None, None]
-    for beta in LED:
-        p = prior * np.exp(np.float32(beta) * lost)
-        chosen = taken(p, action) / p.sum(-1)
-        yield np.log(np.float32(1 - SLIP) * chosen + np.float32(SLIP / 3))
+    for form in (log_p[:FREE], log_p[FREE:]):
+        forms, levels, readings, hypotheses = form.shape
+        cells = np.moveaxis(form, 2, 1).reshape(forms * readings, levels, hypotheses)
+        found.append(mean_of_products(weights, np.ascontiguousarray(cells)))
+    return np.logaddexp(*found) - np.log(len(found))
 
 
 def taken(values: NDArray, action: NDArray[np.int64]) -> NDArray:
@@ -221,7 +217,12 @@ def by_level(values: NDArray, level: NDArray[np.int64]) -> NDArray:
     return np.add.reduceat(values, np.flatnonzero(np.diff(level, prepend=-1)), axis=0)
 
 
-def resample(levels: int, seed: int) -> NDArray[np.float64]:
-    """Return how often each level occurs in each bootstrap resample, float64 [R, L]."""
+def resample(levels: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how often each level occurs in each bootstrap resample, float64 [R, L].
+
+    Of few levels some resamples are the same; their shares [R] of `RESAMPLES` come with them.
+    """
     rng = np.random.default_rng(seed)
-    return rng.multinomial(levels, np.full(levels, 1 / levels), size=RESAMPLES).astype(float)
+    drawn = rng.multinomial(levels, np.full(levels, 1 / levels), size=RESAMPLES)
+    different, times = np.unique(drawn, axis=0, return_counts=True)
+    return different.astype(float), times / RESAMPLES

@@ -39,7 +39,8 @@ class StateJudge(Judge):
         states = follow_states(graph.after, self.rollout.actions[: self.rollout.lengths[b], b])[:-1]
         pures = self.task.discounts(*self.task.candidates)
         pure = plan_states(graph, self._pure, pures).q_along(states)
-        steps = np.flatnonzero(part(pure))
+        _, first = np.unique(states, return_index=True)  # a state is evidence once
+        steps = np.sort(first[part(pure)[first]])
         steps = steps[steps >= complete[0]]
         mixed = plan_states(graph, self.candidates.weights, self.candidates.discounts)
         q = mixed.q_along(states[steps])

@@ -1,0 +1,1 @@
+"""Validation: what the scorer says of agents whose objective is known."""
