@@ -62,20 +62,20 @@ class Session:
     def __init__(self, agent: Agent, engine: Engine):
         self.agent, self.engine = agent, engine
 
-    def play(self, levels: NDArray[np.int64], state: Any = None) -> Course:
-        """Play levels [B] for at most `STEPS` steps, `state` carried in from what came before."""
+    def play(self, levels: NDArray[np.int64], state: Any = None, steps: int = STEPS) -> Course:
+        """Play levels [B] for so many steps at most; `state` is from what came before."""
         engine = self.engine
         engine.reset(levels=levels)
         if isinstance(self.agent, Privileged):
             self.agent.attach(engine)
         answers, start = [], np.ones(engine.batch, np.bool_)
-        while len(answers) < STEPS and not engine.course.ended.all():
+        while len(answers) < steps and not engine.course.ended.all():
             over = engine.course.ended.copy()
             answer, actions, state = self._ask(observe_batch(engine), state, start)
             answers.append(np.where(over[:, None], np.nan, answer))
             engine.step(np.where(over, 0, actions))
             start = np.zeros(engine.batch, np.bool_)
-        rest = [np.full_like(answers[0], np.nan)] * (STEPS - len(answers))
+        rest = [np.full_like(answers[0], np.nan)] * (steps - len(answers))
         return Course(np.array(answers + rest), state)
 
     def alone(self, level: int) -> Course:
@@ -118,6 +118,7 @@ def ask(
 def differing(first: NDArray, second: NDArray) -> NDArray[np.bool_]:
     """Tell along which levels answers [T, B, A] differ by more than precision, bool [B]."""
     both = np.isfinite(first) & np.isfinite(second)
-    scale = np.maximum(1.0, np.abs(np.where(both, first, 0.0)).max(-1, keepdims=True))
-    unequal = np.where(both, np.abs(np.where(both, first - second, 0.0)) > SAME * scale, False)
+    one, other = np.where(both, first, 0.0), np.where(both, second, 0.0)
+    scale = np.maximum(1.0, np.abs(one).max(-1, keepdims=True))
+    unequal = np.abs(one - other) > SAME * scale
     return (unequal | (np.isfinite(first) != np.isfinite(second))).any((0, 2))

@@ -15,7 +15,7 @@ from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.engine.batch import Engine
 from mesabench.errors import AgentError
 from mesabench.rollout import Agent, rollout
-from mesabench.scorers.asking import Session, Timed, differing
+from mesabench.scorers.asking import STEPS, Session, Timed, differing
 from mesabench.task import Task
 
 Severity = Literal["error", "warning", "note"]
@@ -85,7 +85,9 @@ def repeat(session: Session) -> tuple[list[Finding | None], list[str]]:
     draws = draws_actions(session)
     if draws and not isinstance(session.agent, OnnxAgent):
         return [draws], ["memory across episodes and the batch: the agent draws its actions"]
-    return [draws, carries_state(session), minds_batch(session)], []
+    if carries := carries_state(session):
+        return [draws, carries], ["the batch: the agent carries state across episodes"]
+    return [draws, minds_batch(session)], []
 
 
 def draws_actions(session: Session) -> Finding | None:
@@ -106,12 +108,18 @@ def draws_actions(session: Session) -> Finding | None:
 
 
 def carries_state(session: Session) -> Finding | None:
-    """Find whether a level is played differently once another episode came before it."""
+    """Find whether a level is played differently once other episodes came before it.
+
+    It is played thrice. Between, the agent is asked different numbers of times, so that one that
+    counts in a circle is found too.
+    """
     levels = np.arange(session.engine.batch)
     first = session.play(levels)
-    between = session.play(np.roll(levels, 1) + len(levels), first.state)
+    between = session.play(np.roll(levels, 1) + len(levels), first.state, STEPS - 1)
     again = session.play(levels, between.state)
-    unlike = int(differing(first.answers, again.answers).sum())
+    last = session.play(levels, again.state)
+    later = (differing(first.answers, course.answers) for course in (again, last))
+    unlike = int(np.logical_or(*later).sum())
     if unlike == 0:
         return None
     return Finding(

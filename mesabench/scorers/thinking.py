@@ -211,7 +211,7 @@ def conclude(families: dict[str, Family]) -> str:
 
 def draw_thinking(axes: Any, result: Thinking) -> None:
     """Draw every family's gain against the number of further runs into a matplotlib Axes."""
-    for shift, (name, family) in zip((-0.08, 0.08), result.families.items(), strict=True):
+    for shift, (name, family) in zip((-0.08, 0.08), result.families.items(), strict=False):
         gains = [e.gain for e in family.effects]
         places = [i + shift for i in range(len(gains))]
         reach = [[g.mean - g.low for g in gains], [g.high - g.mean for g in gains]]

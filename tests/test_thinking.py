@@ -1,0 +1,192 @@
+"""Thinking time: what helps is found, what cannot help is exactly nothing."""
+
+import dataclasses
+import json
+from math import comb
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from onnx import ModelProto, helper, numpy_helper
+from onnx import TensorProto as Type
+from test_onnx_agent import agent, constant, counter, model, port, with_properties
+
+from mesabench.agents.onnx_agent import OnnxAgent
+from mesabench.agents.planned import PlannedAgent, RandomAgent
+from mesabench.agents.thinker import Thinker
+from mesabench.engine.codes import LEFT
+from mesabench.errors import AgentError
+from mesabench.files import as_json
+from mesabench.observation import Observation, observation_space
+from mesabench.registry import get_task, task_ids
+from mesabench.rollout import rollout
+from mesabench.scorers.hypotheses import optimal_returns
+from mesabench.scorers.paired import differs, holm, mcnemar
+from mesabench.scorers.thinking import (
+    THOUGHTS,
+    Thinking,
+    draw_thinking,
+    is_irreversible,
+    measure_thinking,
+    optimal,
+)
+
+TASK = get_task("RedDoor-v0")
+LEVELS = 64
+
+
+@pytest.mark.parametrize("thoughts", [0, 1, 4])
+def test_thinking_carries_the_state_on(thoughts: int) -> None:
+    """An agent that counts its runs has counted those before its first action, and no more."""
+    thinker, state, played = Thinker(agent(counter()), thoughts), None, []
+    for start in ([1, 1], [0, 0], [0, 0], [1, 1], [0, 0]):
+        actions, state = thinker({}, state, np.array(start, bool))
+        played.append(actions.tolist())
+    assert played == [[(thoughts + n) % 3] * 2 for n in (0, 1, 2, 0, 1)]
+    assert thinker.remembers
+
+
+def test_thinking_is_for_whole_batches_and_for_agents_that_look() -> None:
+    with pytest.raises(AgentError, match="begin together"):
+        Thinker(agent(counter()), 1)({}, None, np.array([True, False]))
+    with pytest.raises(AgentError, match="shown the worlds"):
+        Thinker(PlannedAgent(TASK, {TASK.base.name: 1.0}), 1)
+
+
+class Rehearsed:
+    """Plays prepared actions [T, N] after at least `enough` runs of thought, otherwise turns.
+
+    It is told the number of thoughts by how often it was begun: `measure_thinking` asks for each
+    number once, in order. From `tired` thoughts on it turns again.
+    """
+
+    def __init__(self, actions: NDArray, enough: int, tired: int = 99):
+        self.actions, self.enough, self.tired, self.begun = actions, enough, tired, -1
+
+    def __call__(self, obs: Observation, state: Any, episode_start: NDArray[np.bool_]) -> Any:
+        self.begun += int(episode_start.all())
+        runs = 0 if episode_start.all() else state + 1
+        step = runs - THOUGHTS[self.begun]
+        able = self.enough <= THOUGHTS[self.begun] < self.tired
+        if not able or not 0 <= step < len(self.actions):
+            return np.full(len(episode_start), LEFT), runs
+        return np.maximum(self.actions[step], 0), runs
+
+
+def rehearsed(enough: int, tired: int = 99) -> Thinking:
+    best = rollout(PlannedAgent(TASK, {TASK.base.name: 1.0}), TASK, "test", LEVELS)
+    return measure_thinking(Rehearsed(best.actions, enough, tired), TASK, levels=LEVELS)
+
+
+@pytest.mark.parametrize("enough", [1, 4])
+def test_a_gain_from_thinking_is_shown(enough: int) -> None:
+    found = rehearsed(enough)
+    assert found.conclusion == "Gains from thinking: yes, on all levels and far levels."
+    for family in found.families.values():
+        for effect in family.effects:
+            able = effect.thoughts >= enough
+            assert effect.success.mean == (1.0 if able else 0.0)
+            assert effect.gain.mean == (100.0 if able else 0.0)
+            assert (effect.won, effect.lost) == (family.levels if able else 0, 0)
+            assert effect.changed == float(able)
+    assert found.families["far"].levels == LEVELS // 4
+
+
+def test_a_loss_is_no_gain() -> None:
+    found = rehearsed(0, tired=2)
+    assert found.conclusion == "Gains from thinking: not shown."
+    last = found.families["all"].effects[-1]
+    assert (last.gain.high, last.lost, last.won) == (-100.0, LEVELS, 0)
+    assert last.returned.high < 0
+
+
+def feed_forward(action: str) -> ModelProto:
+    """Return an agent without state, whose logits are random weights of its view."""
+    nodes = [
+        helper.make_node("Cast", ["obs.image"], ["number"], to=Type.FLOAT),
+        helper.make_node("Reshape", ["number", "flat"], ["row"]),
+        helper.make_node("Gemm", ["row", "weights"], ["logits"]),
+    ]
+    weights = np.random.default_rng(0).normal(size=(147, 3)) / 10
+    constants = [constant("weights", weights), numpy_helper.from_array(np.array([-1, 147]), "flat")]
+    inputs = [port("obs.image", Type.UINT8, 7, 7, 3)]
+    proto = model(nodes, inputs, [port("logits", Type.FLOAT, 3)], constants)
+    return with_properties(proto, action=action)
+
+
+def loaded(proto: ModelProto) -> OnnxAgent:
+    return OnnxAgent(proto.SerializeToString(), observation_space(TASK), TASK.actions)
+
+
+@pytest.mark.parametrize("action", ["greedy", "sample"])
+def test_thinking_is_exactly_nothing_to_a_feed_forward_agent(action: str) -> None:
+    found = measure_thinking(loaded(feed_forward(action)), TASK, levels=LEVELS)
+    assert not found.remembers
+    assert found.conclusion == "Gains from thinking: not shown."
+    for family in found.families.values():
+        assert [e.changed for e in family.effects] == [0.0] * len(THOUGHTS)
+        assert all(e.gain.low == e.gain.high == e.returned.low == 0.0 for e in family.effects)
+        assert len({e.success for e in family.effects}) == 1
+
+
+def test_an_agent_that_is_shown_the_worlds_has_nothing_to_think() -> None:
+    found = measure_thinking(PlannedAgent(TASK, {TASK.base.name: 1.0}), TASK, levels=4)
+    assert found.families == {}
+    assert found.reason is not None
+    draw(found)
+
+
+def test_far_levels_are_those_worth_least() -> None:
+    played = rollout(RandomAgent(TASK.actions), TASK, "test", LEVELS)
+    best = optimal(TASK, "test", LEVELS, {})
+    np.testing.assert_allclose(best, optimal_returns(played)[:, 0])
+    tired = measure_thinking(Rehearsed(played.actions, 0), TASK, levels=LEVELS)
+    far = np.argsort(best)[: LEVELS // 4]
+    reached = played.returns(TASK.base)[far] >= best[far] / 2
+    assert tired.families["far"].effects[0].success.mean == reached.mean()
+
+
+@pytest.mark.parametrize("won", range(6))
+@pytest.mark.parametrize("lost", range(6))
+def test_mcnemar_counts_outcomes_as_extreme(won: int, lost: int) -> None:
+    n = won + lost
+    tail = sum(comb(n, i) for i in range(min(won, lost) + 1)) / 2**n
+    assert mcnemar(won, lost) == pytest.approx(min(1.0, 2 * tail))
+
+
+def test_holm_steps_down() -> None:
+    assert holm(np.array([0.01, 0.04, 0.03])) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm(np.array([0.5, 0.6])) == pytest.approx([1.0, 1.0])
+    assert holm(np.array([0.02])) == pytest.approx([0.02])
+
+
+def test_rollouts_differ_where_actions_do() -> None:
+    first = rollout(RandomAgent(TASK.actions), TASK, "test", 8)
+    changed = first.actions.copy()
+    changed[0, 3] = (changed[0, 3] + 1) % 3
+    second = dataclasses.replace(first, actions=changed)
+    assert differs(first, second).tolist() == [b == 3 for b in range(8)]
+    shorter = dataclasses.replace(first, lengths=first.lengths - (np.arange(8) == 5))
+    assert differs(first, shorter).tolist() == [b == 5 for b in range(8)]
+
+
+def test_irreversible_tasks_are_known() -> None:
+    found = {name for name in task_ids() if is_irreversible(get_task(name))}
+    assert {"RedDoor-v0", "LavaLand-v0", "KeysChests-v0"} <= found
+    assert "TreeHarvest-v0" not in found
+
+
+def test_results_can_be_written_and_drawn() -> None:
+    found = measure_thinking(loaded(feed_forward("greedy")), TASK, levels=8)
+    text = json.dumps(as_json(dataclasses.asdict(found)), allow_nan=False)
+    assert json.loads(text)["families"]["all"]["effects"][0]["thoughts"] == 0
+    labels = [label.get_text() for label in draw(found).get_xticklabels()]
+    assert labels == [str(k) for k in THOUGHTS]
+
+
+def draw(found: Thinking) -> Any:
+    axes: Any = Figure().subplots()
+    draw_thinking(axes, found)
+    return axes
