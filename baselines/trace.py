@@ -191,7 +191,7 @@ def draw_trace(returns: "Axes", posterior: "Axes", trace: Trace) -> None:
     returns.axhline(0, color="0.8", linewidth=0.6)
     returns.axhline(1, color="0.8", linewidth=0.6)
     returns.set(ylabel="base return\n(random 0, planner 1)")
-    returns.legend(fontsize="x-small", loc="best")
+    returns.legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(1.01, 1))
     names = list(trace.points[0].posterior)
     rest = {"other_goal": "0.5", "no_objective": "0.75"}
     colours = iter(inks)
@@ -201,7 +201,7 @@ def draw_trace(returns: "Axes", posterior: "Axes", trace: Trace) -> None:
         shares = [p.posterior[name] for p in trace.points]
         posterior.plot(steps, shares, "o" + style, color=ink, markersize=3, label=name)
     posterior.set(ylim=(-0.02, 1.02), ylabel="posterior", xlabel="steps of training, thousands")
-    posterior.legend(fontsize="x-small", loc="best")
+    posterior.legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(1.01, 1))
 
 
 def save_trace(trace: Trace, run: Path) -> tuple[Path, Path]:
