@@ -8,7 +8,8 @@ from mesabench.engine.ascii import read_level
 from mesabench.pictures import trajectory_picture
 from mesabench.planner import best_values
 from mesabench.registry import get_task, task_ids
-from mesabench.scorers.adversary import FAILED, OUTCOMES, PURSUED, Search, search
+from mesabench.scorers.adversary import Search, search
+from mesabench.scorers.arena import FAILED, OUTCOMES, PURSUED, Arena
 from mesabench.scorers.edits import place_flags
 from mesabench.scorers.mutations import Draft, Mutator, spans
 from mesabench.scorers.staging import nearest, play_texts, seat
@@ -125,3 +126,14 @@ def test_the_nearest_thing_stays_the_nearest() -> None:
                     assert cell is not None
                     assert layout.marks[cell] == 1
     assert edited > 40
+
+
+def test_luck_is_not_confirmed() -> None:
+    task = get_task("CheeseDish-v0")
+    arena = Arena(FirstBest(task, {"reach_dish": 1.0}), task, "test", {})
+    drafts = Mutator(task, "test", {}, np.random.default_rng(0)).fresh(16)
+    wrong = [f for f in arena.play([p for p in arena.solve(drafts) if p]) if f.wrong]
+    assert len(wrong) > 8
+    assert arena.confirm(wrong) == wrong
+    arena.agent = FirstBest(task, {"reach_cheese": 1.0})
+    assert arena.confirm(wrong) == []
