@@ -40,7 +40,8 @@ class Probe:
         selectivity: accuracy − control.
         sight: accuracy of a probe from the current observation.
         both: accuracy of a probe from the observation and the agent's state.
-        memory: both − sight.
+        memory: both − sight. Its interval leaves out the chance of the fit: where the state is
+            noise it still excludes 0, by a point or so, more often than it should.
         majority: share of the most frequent side in the test half.
         states: in the test half.
         penalty: λ of the probe from the agent's state.

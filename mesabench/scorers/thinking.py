@@ -219,8 +219,14 @@ def draw_thinking(axes: Any, result: Thinking) -> None:
         axes.errorbar(places, [g.mean for g in gains], reach, fmt="o-", capsize=2, label=label)
     axes.axhline(0, color="grey", linewidth=0.8)
     axes.axhline(LEAST_GAIN, color="grey", linestyle=":", label="least gain that counts")
-    axes.margins(y=0.25)
     axes.set_xticks(range(len(THOUGHTS)), list(map(str, THOUGHTS)))
     axes.set_xlabel("further runs on the first observation")
     axes.set_ylabel("gain in success (points, 95 %)")
-    axes.legend(fontsize="small", frameon=False, loc="upper left")
+    axes.legend(
+        fontsize="small",
+        ncols=3,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        frameon=False,
+        columnspacing=0.8,
+    )
