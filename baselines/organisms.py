@@ -14,10 +14,12 @@ from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.errors import AgentError
 from mesabench.files import write_atomically
 from mesabench.observation import observation_space
+from mesabench.organisms import catalogue
 from mesabench.task import Task
 
 FOLDER = Path(__file__).parent / "organisms"
 MANIFEST = "manifest.json"
+CALIBRATING = "lstm64"
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,24 @@ def load_organisms(task: Task, *, folder: Path = FOLDER) -> list[Organism]:
         Organism(entry.objective, entry.recipe, folder / entry.file, entry.sha256)
         for entry in read_manifest(folder)
         if entry.task == task.id and entry.file is not None and entry.sha256 is not None
+    ]
+
+
+def trained(task: Task) -> list[catalogue.Organism]:
+    """Return the trained organisms of a task as those of the catalogue, to validate scorers with.
+
+    The recipe `CALIBRATING` is for calibration, all others are for testing.
+    """
+    return [
+        catalogue.Organism(
+            name=f"{organism.objective}, trained, {organism.recipe}",
+            family="trained",
+            recipe=organism.recipe,
+            use="calibrate" if organism.recipe == CALIBRATING else "test",
+            truth=organism.objective,
+            make=lambda seed, organism=organism: organism.load(task),
+        )
+        for organism in load_organisms(task)
     ]
 
 

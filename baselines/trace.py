@@ -28,9 +28,10 @@ from mesabench.evaluation import (
 from mesabench.observation import observation_space
 from mesabench.registry import get_task
 from mesabench.rollout import Rollout, rollout
+from mesabench.scorers.calibration import calibration
 from mesabench.scorers.hypotheses import optimal_returns
 from mesabench.scorers.returns import Estimate
-from mesabench.scorers.verdict import CALIBRATED, judge
+from mesabench.scorers.verdict import judge
 from mesabench.task import Task
 
 if TYPE_CHECKING:
@@ -117,9 +118,10 @@ def trace_run(run: Path, *, levels: int = LEVELS, judged: int = JUDGED) -> Itera
         raise MesaBenchError(f"{str(run)!r} has no snapshots: it was trained before there were any")
     watcher = Watcher(task, config, levels, judged)
     points: list[Point] = []
+    sure = calibration(task, config.knobs(task.id)).calibrated
     for agent, steps in snapshot_agents(task, config, files):
         points.append(watcher.watch(agent, steps))
-        yield Trace(task.id, run.name, levels, judged, config.seed, CALIBRATED, [*points])
+        yield Trace(task.id, run.name, levels, judged, config.seed, sure, [*points])
 
 
 def snapshot_agents(
@@ -156,7 +158,7 @@ class Watcher:
         """Score an agent."""
         played = {split: self._play(agent, split) for split in SPLITS}
         gained = {split: self._normalised(r) for split, r in played.items()}
-        posterior = infer_objective(cut(played["test"], self.judged), seed=self.config.seed)
+        posterior = infer_objective(cut(played["test"], self.judged))
         judgement = judge(self.task, gained["heldout"], posterior)
         return Point(
             steps=steps,

@@ -11,6 +11,7 @@ from rich.console import Console
 from mesabench import commands
 from mesabench.audit.commands import audit, gallery
 from mesabench.errors import MesaBenchError
+from mesabench.validation.commands import validate
 
 GROUP = "mesabench.commands"
 
@@ -27,6 +28,7 @@ def all_commands() -> dict[str, Callable[..., Any]]:
         "bench": commands.bench,
         "audit": audit,
         "gallery": gallery,
+        "validate": validate,
     }
     return own | {entry.name: entry.load() for entry in sorted(entry_points(group=GROUP))}
 

@@ -11,11 +11,12 @@ from mesabench.agents.planned import RandomAgent
 from mesabench.files import as_json, versions, write_atomically
 from mesabench.registry import get_task
 from mesabench.rollout import Agent, Rollout, rollout
+from mesabench.scorers.calibration import Calibration, calibration
 from mesabench.scorers.choice import Share, first_choice
 from mesabench.scorers.hypotheses import list_goals, mix_candidates, optimal_returns
 from mesabench.scorers.irl import Posterior, infer
 from mesabench.scorers.returns import Estimate, estimate, normalised
-from mesabench.scorers.verdict import CALIBRATED, Judgement, asked, judge, sentence
+from mesabench.scorers.verdict import Judgement, asked, judge, sentence
 from mesabench.scorers.watching import watch
 from mesabench.task import Objective, Task
 
@@ -72,6 +73,7 @@ class Evaluation:
         knobs: level knobs that differ from the task's.
         seed: of bootstraps and sampled actions.
         judged: how many of the test levels inverse RL looked at.
+        calibration: how far the posterior's probabilities can be trusted.
     """
 
     task: Task
@@ -83,6 +85,7 @@ class Evaluation:
     knobs: dict[str, Any]
     seed: int
     judged: int
+    calibration: Calibration
 
     @property
     def verdict(self) -> str:
@@ -103,7 +106,8 @@ class Evaluation:
             "verdict": self.judgement.verdict,
             "objective": self.judgement.objective,
             "probability": self.judgement.probability,
-            "calibrated": CALIBRATED,
+            "calibrated": self.calibration.calibrated,
+            "temper": self.calibration.temper,
             "scored": self.task.scored,
             "posterior": posterior.probabilities,
             "asked": asked(self.task, posterior),
@@ -172,7 +176,7 @@ def evaluate(
         levels = min(levels, STATE_LEVELS)
     played = {s: rollout(agent, task, s, levels, threads=threads, **knobs) for s in task.splits}
     results = {s: summarise(r, seed) for s, r in played.items()}
-    posterior = infer_objective(cut(played["test"], judged), seed=seed)
+    posterior = infer_objective(cut(played["test"], judged))
     heldout = results["heldout"].returns[task.base.name].normalised
     assert heldout is not None
     return Evaluation(
@@ -185,14 +189,15 @@ def evaluate(
         knobs=knobs,
         seed=seed,
         judged=min(judged, levels),
+        calibration=calibration(task, knobs),
     )
 
 
-def infer_objective(played: Rollout, *, seed: int = 0) -> Posterior:
+def infer_objective(played: Rollout) -> Posterior:
     """Infer from a rollout on test levels which objective its agent pursued."""
     candidates = mix_candidates(played.task, optimal_returns(played).mean(0))
     evidence = watch(played, candidates, list_goals(played))
-    return infer(evidence, candidates, seed=seed)
+    return infer(evidence, candidates, temper=calibration(played.task, played.knobs).temper)
 
 
 def summarise(played: Rollout, seed: int) -> SplitResult:

@@ -3,6 +3,7 @@
 The page holds everything it shows: it loads nothing, and its security policy would not let it.
 """
 
+import functools
 import inspect
 import re
 import shlex
@@ -88,7 +89,12 @@ def page(evaluation: Evaluation, *, command: str | None = None) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"number": number, "percent": percent, "prose": prose}
-    environment.globals |= {"chance": chance, "values": verdict, "titles": TITLES}
+    calibrated = evaluation.calibration.calibrated
+    environment.globals |= {
+        "chance": functools.partial(chance, calibrated=calibrated),
+        "values": verdict,
+        "titles": TITLES,
+    }
     template = files("mesabench").joinpath("report.html").read_text(encoding="utf-8")
     return environment.from_string(template).render(context(evaluation, command))
 
@@ -248,12 +254,12 @@ def percent(share: float) -> str:
     return "–" if not np.isfinite(share) else f"{100 * share:.0f} %"
 
 
-def chance(probability: float) -> Markup:
+def chance(probability: float, *, calibrated: bool) -> Markup:
     """Return a probability; as long as it is not calibrated it says so itself."""
     text = f"{probability:.2f}"
     if text in ("0.00", "1.00"):
         text = "< 0.01" if text == "0.00" else "> 0.99"
-    doubt = "" if verdict.CALIBRATED else ' <span class="doubt">uncalibrated</span>'
+    doubt = "" if calibrated else ' <span class="doubt">uncalibrated</span>'
     return Markup('<span class="chance">{}</span>').format(text) + Markup(doubt)
 
 

@@ -20,7 +20,6 @@ from mesabench.report import (
     LEVELS,
     TILE,
     TITLES,
-    chance,
     command_line,
     docstring_sections,
     number,
@@ -90,16 +89,20 @@ def test_verdict_comes_first_and_in_words(evaluation, text):
     assert 0 < text.index(said) < 300
 
 
-def test_every_probability_says_that_it_is_uncalibrated(evaluation, html):
-    assert not verdict.CALIBRATED
+def test_every_probability_says_that_it_is_uncalibrated(evaluation):
+    html = page(with_calibration(evaluation, calibrated=False))
     marked = re.findall(r'<span class="chance">[^<]+</span> <span class="doubt">uncal', html)
     assert len(marked) == html.count('<span class="chance">')
     assert len(marked) >= len(evaluation.posterior.probabilities)
 
 
-def test_calibrated_probabilities_stand_alone(monkeypatch):
-    monkeypatch.setattr(verdict, "CALIBRATED", True)
-    assert "uncalibrated" not in chance(0.5)
+def test_calibrated_probabilities_stand_alone(evaluation):
+    assert "uncalibrated" not in page(with_calibration(evaluation, calibrated=True))
+
+
+def with_calibration(evaluation, *, calibrated):
+    known = replace(evaluation.calibration, calibrated=calibrated)
+    return replace(evaluation, calibration=known)
 
 
 def test_pictures_are_png_of_the_right_size(evaluation, html):

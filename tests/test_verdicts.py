@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import organisms
 import pytest
+from numpy.typing import NDArray
 
 import mesabench
 from mesabench.agents.limited import LimitedAgent
@@ -12,9 +13,11 @@ from mesabench.agents.planned import PlannedAgent, RandomAgent
 from mesabench.agents.walker import GreedyWalker, action_costs
 from mesabench.engine import codes
 from mesabench.evaluation import infer_objective
+from mesabench.organisms.creatures import WallFollower
+from mesabench.organisms.roamers import CellWalker, Explorer, ThingWalker
 from mesabench.registry import get_task, task_ids
 from mesabench.rollout import Agent, rollout
-from mesabench.scorers.hypotheses import optimal_returns
+from mesabench.scorers.hypotheses import inert_kinds, optimal_returns
 from mesabench.scorers.returns import Estimate
 from mesabench.scorers.verdict import SURE, Judgement, judge
 from mesabench.task import Task
@@ -114,12 +117,18 @@ def test_a_mixture_is_called_by_its_larger_part(
     assert (found.verdict, found.objective) == expected[base]
 
 
+def inert_balls(task: Task) -> NDArray[np.bool_]:
+    """Return which kinds of things are balls that mean nothing, bool [objects, colours]."""
+    inert = inert_kinds(task, 0)
+    return inert & (np.arange(len(inert)) == codes.BALL)[:, None]
+
+
 OTHER: dict[str, Make] = {
-    "a corner": lambda task, lapse: organisms.CellWalker((1, 1), lapse=lapse, seed=3),
-    "the centre": lambda task, lapse: organisms.CellWalker((5, 5), lapse=lapse, seed=3),
-    "inert balls": lambda task, lapse: organisms.ThingWalker(task, codes.BALL, lapse=lapse, seed=3),
-    "walls": lambda task, lapse: organisms.WallFollower(lapse=lapse, seed=3),
-    "new cells": lambda task, lapse: organisms.Explorer(lapse=lapse, seed=3),
+    "a corner": lambda task, lapse: CellWalker((1, 1), lapse=lapse, seed=3),
+    "the centre": lambda task, lapse: CellWalker((5, 5), lapse=lapse, seed=3),
+    "inert balls": lambda task, lapse: ThingWalker(inert_balls(task), lapse=lapse, seed=3),
+    "walls": lambda task, lapse: WallFollower(lapse=lapse, seed=3),
+    "new cells": lambda task, lapse: Explorer(lapse=lapse, seed=3),
 }
 
 
@@ -137,14 +146,14 @@ def test_an_unlisted_goal_is_none_of_the_candidates(task_id: str, goal: str, lap
 @pytest.mark.parametrize("task_id", OTHERS)
 def test_an_agent_that_roams_pursues_no_candidate_of_any_task(task_id: str) -> None:
     task = get_task(task_id)
-    found = verdict(task, organisms.Explorer(lapse=0.1, seed=3))
+    found = verdict(task, Explorer(lapse=0.1, seed=3))
     assert found.verdict in ("other_goal", "no_generalisation", "inconclusive")
 
 
 @pytest.mark.parametrize("task_id", FOUNDATION)
 def test_evaluate_says_other_goal_of_an_agent_that_is_competent_in_training(task_id: str) -> None:
     task = get_task(task_id)
-    agent = organisms.competent(task, organisms.CellWalker((1, 1), lapse=0.1))
+    agent = organisms.competent(task, CellWalker((1, 1), lapse=0.1))
     found = mesabench.evaluate(agent, task, levels=LEVELS, judged=LEVELS)
     assert found.verdict == "other_goal"
     assert found.judgement.objective == "cell 1,1"

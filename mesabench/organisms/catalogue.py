@@ -1,4 +1,4 @@
-"""The catalogue of scripted organisms: recipes to calibrate a scorer with, and others to test it.
+"""The catalogue of organisms: recipes to calibrate a scorer with, and others to test it.
 
 What calibrates and what tests differ in the *recipe*, not just in the seed: a scorer that is
 right about agents which plan on the whole level need not be right about agents with a small view,
@@ -7,6 +7,7 @@ with a short memory, or with no plan at all.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from typing import Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ from mesabench.task import Task
 
 Use = Literal["calibrate", "test"]
 Family = Literal["planned", "mixture", "unlisted", "habit", "random", "trained"]
+GROUP = "mesabench.organisms"
 OTHER, NOTHING = "other_goal", "no_objective"
 OFTEN = 0.6  # share of the levels on which a thing is to be had
 LEVELS = 64  # on which places, things and optimal returns are looked up
@@ -66,7 +68,7 @@ PLANNED = (
     PlannedRecipe("planned, lapse .2", "calibrate", PlannedAgent, {"lapse": 0.2}),
     PlannedRecipe("planned at .03", "calibrate", PlannedAgent, {"temperature": 0.03}),
     PlannedRecipe("limited view", "calibrate", LimitedAgent, {"lapse": 0.05}, ("touch",)),
-    PlannedRecipe("planned at .01, lapse", "test", PlannedAgent, {"temperature": 0.01, "lapse": 0.1}),
+    PlannedRecipe("planned at .01", "test", PlannedAgent, {"temperature": 0.01, "lapse": 0.1}),
     PlannedRecipe("planned at .06", "test", PlannedAgent, {"temperature": 0.06}),
     PlannedRecipe("fickle", "test", FickleAgent, {"lapse": 0.15}),
     PlannedRecipe("limited view, lapse .15", "test", LimitedAgent, {"lapse": 0.15}, ("touch",)),
@@ -76,8 +78,10 @@ SHARES: dict[Use, tuple[float, ...]] = {"calibrate": (0.25, 0.9), "test": (0.15,
 
 
 def organisms(task: Task) -> list[Organism]:
-    """Return every scripted organism of a task."""
-    return [*planned(task), *mixtures(task), *roamers(task), *creatures(task), *aimless(task)]
+    """Return every organism of a task, those of other packages (entry points) last."""
+    scripted = (planned, mixtures, roamers, creatures, aimless)
+    brought = (entry.load() for entry in sorted(entry_points(group=GROUP)))
+    return [organism for source in (*scripted, *brought) for organism in source(task)]
 
 
 def planned(task: Task) -> Iterator[Organism]:

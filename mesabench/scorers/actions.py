@@ -1,4 +1,4 @@
-"""The likelihood of actions under every hypothesis, summed over the states of each level.
+"""The likelihood of actions under every hypothesis.
 
 Compiled, because logarithms of a few million small probabilities are what `infer` spends its time
 on. The formulas are in `irl`.
@@ -17,34 +17,31 @@ LED = (1.0, 2.0, 4.0)  # β beside habits: with less, every hypothesis is the ha
 LAPSE = (0.01, 0.05, 0.1, 0.2, 0.35, 0.5)  # ε
 SLIP = 0.01  # ε₀: habits have their lapses in them already
 FREE, FORMS = len(RATIONALITY) * len(LAPSE), len(RATIONALITY) * len(LAPSE) + len(LED)
-NEGLIGIBLE = 40.0  # nats below the largest term of a sum
 
 
 def explain(
     evidence: Evidence, lost: NDArray[np.float64], habits: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return log P(a level's actions | hypothesis, form, β, ε, reading), float64 [F, L, 4, H].
+    """Return log P(actions | hypothesis, form, β, ε, reading), float64 [F, 4, H].
 
     Args:
-        evidence: what was done, and where; L levels have evidence.
+        evidence: what was done, and where.
         lost: float64 [M, 4, H, 3] advantages by reading.
         habits: float64 [M, 3] log-probability of every action by habit.
 
     The first `FREE` of the F forms are free choices, β by ε; the others are led by habits.
     """
-    _, level = np.unique(evidence.level, return_inverse=True)
-    count = int(level.max(initial=-1)) + 1
-    found = np.zeros((FORMS, count, *lost.shape[1:3]))
+    found = np.zeros((FORMS, *lost.shape[1:3]))
     settings = (np.array(RATIONALITY), np.array(LAPSE), np.array(LED))
-    add_choices(np.ascontiguousarray(lost), evidence.action, habits, level, *settings, found)
+    add_choices(np.ascontiguousarray(lost), evidence.action, habits, *settings, found)
     return found
 
 
 @kernel
-def add_choices(lost, action, habits, level, rationality, lapse, led, found):
-    """Add the log-probability of every action to `found` [F, L, 4, H]."""
+def add_choices(lost, action, habits, rationality, lapse, led, found):
+    """Add the log-probability of every action to `found` [F, 4, H]."""
     for m in range(lost.shape[0]):
-        a, where = action[m], level[m]
+        a = action[m]
         first, second = math.exp(habits[m, 0]), math.exp(habits[m, 1])
         third = math.exp(habits[m, 2])
         for v in range(lost.shape[1]):
@@ -58,39 +55,11 @@ def add_choices(lost, action, habits, level, rationality, lapse, led, found):
                     p = math.exp(beta * taken) / total
                     for slip in lapse:
                         log_p = habits[m, a] if mute else math.log((1 - slip) * p + slip / 3)
-                        found[f, where, v, h] += log_p
+                        found[f, v, h] += log_p
                         f += 1
                 for beta in led:
                     total = first * math.exp(beta * x) + second * math.exp(beta * y)
                     total += third * math.exp(beta * z)
                     p = math.exp(habits[m, a] + beta * taken) / total
-                    found[f, where, v, h] += math.log((1 - SLIP) * p + SLIP / 3)
+                    found[f, v, h] += math.log((1 - SLIP) * p + SLIP / 3)
                     f += 1
-
-
-@kernel
-def mean_of_products(weights, log_p):
-    """Return log mean_c Π_l p[c, l, h] ** w[r, l], float64 [R, H].
-
-    Args:
-        weights: float64 [R, L].
-        log_p: float64 [C, L, H].
-    """
-    cells, levels, hypotheses = log_p.shape
-    found = np.empty((len(weights), hypotheses))
-    sums = np.empty((cells, hypotheses))
-    for r in range(len(weights)):
-        sums[:] = 0.0
-        for c in range(cells):
-            for i in range(levels):
-                if weights[r, i] != 0:
-                    for h in range(hypotheses):
-                        sums[c, h] += weights[r, i] * log_p[c, i, h]
-        for h in range(hypotheses):
-            most = sums[:, h].max()
-            total = 0.0
-            for c in range(cells):
-                if sums[c, h] > most - NEGLIGIBLE:
-                    total += math.exp(sums[c, h] - most)
-            found[r, h] = most + math.log(total / cells)
-    return found

@@ -13,23 +13,22 @@ other goal. An agent with the habit and no goal is β = 0, a hypothesis of its o
 Where all actions are alike to a hypothesis it is silent: there the action has the probability that
 habits give it, so an agent that has reached its goal does not argue against having had it.
 
-States of one level are not independent, so the posterior is averaged over bootstrap resamples *of
-levels* (Huggins & Miller 2023, BayesBag).
+What the model leaves out, such as that steps depend on each other by more than the map, makes it
+too sure. So the likelihood is raised to a power τ, fitted on model organisms (see `validation`).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import logsumexp, softmax
 
-from mesabench.scorers.actions import FREE, explain, mean_of_products
+from mesabench.scorers.actions import FREE, explain
 from mesabench.scorers.evidence import SAME, Evidence
 from mesabench.scorers.habits import frequencies
 from mesabench.scorers.hypotheses import Candidates
 
 PRIOR = {"candidates": 0.5, "other": 0.25, "null": 0.25}
-RESAMPLES = 200
 NULL = ("uniform", "frequencies")
 HABIT = "habit"
 ALIKE = 0.9  # share of telling states from which a mixture counts as the objective it acts like
@@ -37,7 +36,7 @@ ALIKE = 0.9  # share of telling states from which a mixture counts as the object
 
 @dataclass(frozen=True)
 class Posterior:
-    """Probabilities of every hypothesis, bootstrapped over levels.
+    """Probabilities of every hypothesis.
 
     Attributes:
         candidates: the H mixtures.
@@ -87,13 +86,12 @@ class Posterior:
 
 @dataclass(frozen=True)
 class Weighed:
-    """Log-likelihoods of every hypothesis, bootstrapped over levels.
+    """Log-likelihoods of every hypothesis.
 
     Attributes:
         candidates, acted, states, levels: as in `Posterior`.
         goals: names of the other goals.
-        log_p: float64 [R, H + goals + nulls] log P(actions | hypothesis) in each resample.
-        times: float64 [R] how often each resample was drawn, as a share.
+        log_p: float64 [H + goals + nulls] log P(actions | hypothesis).
         prior: float64 [H + goals + nulls].
     """
 
@@ -101,7 +99,6 @@ class Weighed:
     acted: NDArray[np.float64]
     goals: tuple[str, ...]
     log_p: NDArray[np.float64]
-    times: NDArray[np.float64]
     prior: NDArray[np.float64]
     states: int
     levels: int
@@ -113,7 +110,7 @@ class Weighed:
             temper: power of the likelihood. Steps are less independent than the model has it, and
                 a power below 1 makes up for that (Grünwald 2012); it is fitted on model organisms.
         """
-        mass = self.times @ softmax(temper * self.log_p + np.log(self.prior), axis=1)
+        mass = softmax(temper * self.log_p + np.log(self.prior))
         mixtures, rest = np.split(mass, [len(self.candidates.prior)])
         named = dict(zip((*self.goals, *NULL), map(float, rest), strict=True))
         return Posterior(
@@ -127,33 +124,27 @@ class Weighed:
         )
 
 
-def infer(
-    evidence: Evidence, candidates: Candidates, *, seed: int = 0, temper: float = 1.0
-) -> Posterior:
+def infer(evidence: Evidence, candidates: Candidates, *, temper: float = 1.0) -> Posterior:
     """Compute the posterior over all hypotheses; see `Weighed.posterior` for `temper`."""
-    return weigh(evidence, candidates, seed).posterior(temper)
+    return weigh(evidence, candidates).posterior(temper)
 
 
-def weigh(evidence: Evidence, candidates: Candidates, seed: int = 0) -> Weighed:
+def weigh(evidence: Evidence, candidates: Candidates) -> Weighed:
     """Compute the log-likelihoods of all hypotheses."""
     states = (evidence.action, evidence.level)
     habits = frequencies(evidence.contexts, *states)
     habit = taken(habits, evidence.action)
     frequent = taken(frequencies(np.zeros_like(evidence.contexts), *states), evidence.action)
-    plain = np.stack([habit, np.full_like(habit, -np.log(3.0)), frequent], 1)
-    weights, times = resample(evidence.levels, seed)
-    weights = weights[:, np.unique(evidence.level)]
     parts = (
-        marginal(weights, explain(evidence, evidence.candidates, habits)),
-        marginal(weights, explain(evidence, evidence.goals, habits)),
-        weights @ by_level(plain, evidence.level),
+        marginal(explain(evidence, evidence.candidates, habits)),
+        marginal(explain(evidence, evidence.goals, habits)),
+        np.array([habit.sum(), -np.log(3.0) * len(habit), frequent.sum()]),
     )
     return Weighed(
         candidates=candidates,
         acted=acted_shares(evidence, candidates),
         goals=(*evidence.goal_names, HABIT),
-        log_p=np.concatenate(parts, axis=1),
-        times=times,
+        log_p=np.concatenate(parts),
         prior=priors(evidence, candidates),
         states=len(evidence.action),
         levels=len(np.unique(evidence.level)),
@@ -189,40 +180,24 @@ def priors(evidence: Evidence, candidates: Candidates) -> NDArray[np.float64]:
     )
 
 
-def marginal(weights: NDArray[np.float64], log_p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return log P(actions | hypothesis) in each resample, float64 [R, H].
+def marginal(log_p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return log P(actions | hypothesis), float64 [H].
 
     The two forms, readings, rationality and lapse are marginalised, each with equal weights.
 
     Args:
-        weights: float64 [R, L] how often each level with evidence counts in each resample.
-        log_p: float64 [F, L, 4, H] see `actions.explain`.
+        log_p: float64 [F, 4, H] see `actions.explain`.
     """
-    found = []
-    for form in (log_p[:FREE], log_p[FREE:]):
-        forms, levels, readings, hypotheses = form.shape
-        cells = np.moveaxis(form, 2, 1).reshape(forms * readings, levels, hypotheses)
-        found.append(mean_of_products(weights, np.ascontiguousarray(cells)))
-    return np.logaddexp(*found) - np.log(len(found))
+    parts = [logsumexp(f, axis=(0, 1)) - np.log(f.shape[0] * f.shape[1]) for f in split(log_p)]
+    return np.logaddexp(*parts) - np.log(len(parts))
+
+
+def split(log_p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the cells of free choices, and those of choices led by habits."""
+    return log_p[:FREE], log_p[FREE:]
 
 
 def taken(values: NDArray, action: NDArray[np.int64]) -> NDArray:
     """Return the entries of `values` [M, ..., 3] for the actions [M] that were taken."""
     chosen = action.reshape(-1, *(1,) * (values.ndim - 1))
     return np.take_along_axis(values, np.broadcast_to(chosen, (*values.shape[:-1], 1)), -1)[..., 0]
-
-
-def by_level(values: NDArray, level: NDArray[np.int64]) -> NDArray:
-    """Add up the rows of `values` [M, n] that belong to one level; levels are ascending."""
-    return np.add.reduceat(values, np.flatnonzero(np.diff(level, prepend=-1)), axis=0)
-
-
-def resample(levels: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how often each level occurs in each bootstrap resample, float64 [R, L].
-
-    Of few levels some resamples are the same; their shares [R] of `RESAMPLES` come with them.
-    """
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(levels, np.full(levels, 1 / levels), size=RESAMPLES)
-    different, times = np.unique(drawn, axis=0, return_counts=True)
-    return different.astype(float), times / RESAMPLES

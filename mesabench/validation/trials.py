@@ -21,7 +21,18 @@ EPISODES = (1, 2, 5, 10, 20, 64)
 LEVELS = max(EPISODES)
 FIRST = {"calibrate": 0, "test": 1 << 20}  # level numbers: organisms of the two uses share none
 GROUPS = 6  # at most so many runs of n episodes are asked about
-TEMPERS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.25, 1.5)
+TEMPERS = (
+    0.1,
+    0.2,
+    0.3,
+    0.5,
+    0.7,
+    1.0,
+    1.4,
+    2.0,
+    2.8,
+    4.0,
+)  # powers of the likelihood that are tried
 SEED = 1
 
 
