@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mesabench.pictures import COLOURS
 from mesabench.scorers.decisions import Bin, Decisions
+from mesabench.scorers.weights import Weights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,3 +62,28 @@ def centre(shown: Bin) -> float:
 def on_axis(margin: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return where margins in steps lie on an axis on which bins are evenly spaced."""
     return np.interp(margin, MIDDLES, np.arange(len(MIDDLES)))
+
+
+def draw_weights(axes: "Axes", result: Weights, wanted: Mapping[str, float] | None = None) -> None:
+    """Draw the weight of every event with its interval; hollow where behaviour cannot tell.
+
+    Args:
+        axes: where to draw, about 5 × 3 inches.
+        result: what to draw.
+        wanted: event → share of the weight that the base objective gives it, drawn as bars.
+    """
+    known = [w for w in result.weights if w.weight is not None]
+    colour = np.divide(COLOURS[0], 255)
+    for place, found in enumerate(known):
+        low, high, middle = np.array([found.low, found.high, found.weight], float)
+        if wanted:
+            axes.barh(place, wanted.get(found.event, 0.0), height=0.6, color="0.88", zorder=0)
+        axes.plot([low, high], [place, place], color=colour, lw=2)
+        fill = colour if found.identified else "white"
+        axes.plot(middle, place, "o", color=colour, mfc=fill)
+    missing = [w.event for w in result.weights if w.weight is None]
+    if missing:
+        axes.set_title(f"not to be had here: {', '.join(missing)}", fontsize=8, loc="left")
+    axes.set_yticks(range(len(known)), [w.event.replace("_", " ") for w in known])
+    axes.set(xlim=(-0.03, 1.03), ylim=(len(known) - 0.4, -0.6))
+    axes.set_xlabel("share of the weight" + (" (grey: the base objective's)" if wanted else ""))
