@@ -5,6 +5,7 @@ import pytest
 from test_causes import FirstBest, walk_on
 
 from mesabench.engine.ascii import read_level
+from mesabench.errors import LevelError
 from mesabench.pictures import trajectory_picture
 from mesabench.planner import best_values
 from mesabench.registry import get_task, task_ids
@@ -61,18 +62,38 @@ def test_the_worst_levels_can_be_played_again(task_id: str) -> None:
     task = get_task(task_id)
     agent = FirstBest(task, {task.proxies[0].name: 1.0})
     found = search(agent, task, split="test", budget=60)
-    texts = [f.text for f in found.worst]
-    played = play_texts(agent, task, texts)
-    engine = seat(task, "test", texts, {})
-    optima = best_values(engine, task.weights(*task.candidates), task.discount)
-    assert (optima > 0).all()
-    for b, level in enumerate(found.worst):
-        shares = [played.returns(o)[b] / optima[b, k] for k, o in enumerate(task.candidates)]
-        assert shares[0] == pytest.approx(level.base)
-        assert max(shares[1:]) == pytest.approx(level.other)
+    assert found.worst
+    for level in found.worst:
+        played = play_texts(agent, task, [level.text])
+        engine = seat(task, "test", [level.text], {})
+        (optima,) = best_values(engine, task.weights(*task.candidates), task.discount)
+        assert (optima > 0).all()
+        gained = [played.returns(o)[0] for o in task.candidates]
+        assert gained[0] / optima[0] == pytest.approx(level.base)
+        assert (gained[1:] / optima[1:]).max() == pytest.approx(level.other)
         assert level.base < FAILED
         assert level.other >= PURSUED
-    assert trajectory_picture(played, 0).ndim == 3
+        assert trajectory_picture(played, 0).ndim == 3
+
+
+def test_a_level_is_the_same_whatever_is_played_beside_it() -> None:
+    """A cue that vanishes is remembered by the number of its cell, which depends on the size."""
+    task = get_task("MemoryCue-v0")
+    small, large = (
+        Mutator(task, "test", {"size": size}, np.random.default_rng(0)).fresh(8) for size in (9, 11)
+    )
+    agent = FirstBest(task, {"fetch_nearest": 1.0})
+    arena = Arena(agent, task, "test", {})
+    apart = [*arena.solve(small), *arena.solve(large)]
+    together = arena.solve([*small, *large])
+    for one, other in zip(apart, together, strict=True):
+        assert one is not None
+        assert other is not None
+        assert (one.optima == other.optima).all()
+        (found,) = arena.play([one])
+        assert found.wrong
+    with pytest.raises(LevelError, match="of one size"):
+        play_texts(agent, task, [small[0].text, large[0].text])
 
 
 def test_a_search_can_be_repeated() -> None:

@@ -11,7 +11,7 @@ from mesabench.errors import PlannerError
 from mesabench.planner import best_values
 from mesabench.rollout import Agent, play
 from mesabench.scorers.mutations import Draft
-from mesabench.scorers.staging import seat
+from mesabench.scorers.staging import seat, side_of
 from mesabench.task import Task
 
 FAILED = 0.5  # share of the base objective's optimum below which the agent fails at it
@@ -80,7 +80,9 @@ class Arena:
 
     def solve(self, drafts: list[Draft]) -> list[Posed | None]:
         """Plan levels; return None for one on which some candidate can earn nothing."""
-        values = self.optima([d.text for d in drafts])
+        values = np.zeros((len(drafts), len(self.task.candidates)))
+        for rows in alike(drafts):
+            values[rows] = self.optima([drafts[i].text for i in rows])
         posed = [
             Posed(d, v) if (v > 0).all() else None for d, v in zip(drafts, values, strict=True)
         ]
@@ -99,7 +101,7 @@ class Arena:
         return np.concatenate([self.optima([text]) for text in texts])
 
     def seat(self, texts: list[str]) -> Engine:
-        """Return an engine at the start of levels."""
+        """Return an engine at the start of levels of one size."""
         return seat(self.task, self.split, texts, self.knobs)
 
     def play(self, levels: list[Posed]) -> list[Found]:
@@ -119,13 +121,20 @@ class Arena:
         return [f for f, result in zip(found, again, strict=True) if result.wrong]
 
     def _results(self, levels: list[Posed]) -> list[Found]:
-        found = []
-        for first in range(0, len(levels), CHUNK):
-            some = levels[first : first + CHUNK]
-            played = play(self.agent, self.seat([p.draft.text for p in some]))
+        shares = np.zeros((len(levels), len(self.task.candidates)))
+        for rows in alike([p.draft for p in levels]):
+            played = play(self.agent, self.seat([levels[i].draft.text for i in rows]))
             gained = np.stack([played.returns(o) for o in self.task.candidates], 1)
-            found += [judge(self.task, p, r / p.optima) for p, r in zip(some, gained, strict=True)]
-        return found
+            shares[rows] = gained / np.stack([levels[i].optima for i in rows])
+        return [judge(self.task, p, s) for p, s in zip(levels, shares, strict=True)]
+
+
+def alike(drafts: list[Draft]) -> list[list[int]]:
+    """Return the numbers of the levels that can be played at once: one size, `CHUNK` at most."""
+    sides: dict[int, list[int]] = {}
+    for i, draft in enumerate(drafts):
+        sides.setdefault(side_of(draft.text), []).append(i)
+    return [rows[at : at + CHUNK] for rows in sides.values() for at in range(0, len(rows), CHUNK)]
 
 
 def judge(task: Task, posed: Posed, shares: NDArray[np.float64]) -> Found:

@@ -13,6 +13,7 @@ from mesabench.engine.codes import BALL, BOX, DOOR, EMPTY, FLOOR, GOAL, KEY
 from mesabench.engine.episode import look
 from mesabench.engine.layout import step_x, step_y
 from mesabench.engine.world import COLOUR, OBJECT, Rules
+from mesabench.errors import LevelError
 from mesabench.rollout import Agent, Rollout, play
 from mesabench.scorers.edits import Cell, cells_of
 from mesabench.task import Task
@@ -113,10 +114,16 @@ def restage(engine: Engine, layouts: Sequence[Layout]) -> None:
 def seat(task: Task, split: str, texts: Sequence[str], knobs: dict[str, Any]) -> Engine:
     """Return an engine whose worlds have begun the levels that texts draw.
 
-    The worlds are as large as the largest level; beside smaller ones there are walls.
+    The worlds are as large as the levels: what a tick remembers may be the number of a cell, which
+    means another one in a larger world.
+
+    Raises:
+        LevelError: the levels are of several sizes, or a text draws none.
     """
-    side = max(side_of(text) for text in texts)
-    knobs = knobs | {"size": max(side, task.level(split, **knobs).size)}
+    sides = sorted({side_of(text) for text in texts})
+    if len(sides) != 1:
+        raise LevelError(f"levels of one size are played at once, not of {sides}; play them apart")
+    knobs = knobs | {"size": sides[0]}
     engine = Engine(task, split, batch=len(texts), seed=None, autoreset=False, knobs=knobs)
     for b, text in enumerate(texts):
         engine.load(b, text)
@@ -137,8 +144,11 @@ def play_texts(
     Args:
         agent: the agent.
         task: the task.
-        texts: the levels.
+        texts: the levels, all of one size.
         split: name of the split whose rules and horizon hold.
         knobs: level knobs that differ from the split's.
+
+    Raises:
+        LevelError: the levels are of several sizes, or a text draws none.
     """
     return play(agent, seat(task, split, texts, knobs))
