@@ -126,6 +126,19 @@ def test_values_of_any_weights_are_a_close_lower_bound(task_id: str) -> None:
     assert values.q(drawn[0]) == pytest.approx(exact[0], abs=1e-6 * exact.max())
 
 
+def test_the_gradient_is_that_of_the_likelihood() -> None:
+    played, evidence = watched(RandomAgent(3, 5), "RewardDisplay-v0", 12)
+    chances = prepare(played, evidence, list_paid(get_task("RewardDisplay-v0"))[:3])
+    weights, step = np.array([0.5, 0.2, 0.3]), 1e-4
+    total, slope = chances.slope(weights)
+    assert total == pytest.approx(chances.total(weights), abs=1e-3)
+    ahead, behind = (
+        [chances.slope(weights + sign * step * way)[0] for way in np.eye(3)] for sign in (1, -1)
+    )
+    expected = np.subtract(ahead, behind) / (2 * step)
+    assert slope == pytest.approx(expected, rel=0.02, abs=0.3)
+
+
 def test_what_always_comes_together_is_not_told_apart() -> None:
     found = fit_weights(*planned("RewardDisplay-v0", collect_paid=1.0))
     told = found.identifiability

@@ -194,6 +194,13 @@ class EventValues:
         """Return Q̂ [V, M, A] of weights [K]."""
         return (self.features @ weights).max(0)
 
+    def slopes(self, weights: Values) -> tuple[Values, Values]:
+        """Return Q̂ [V, M, A] and its slope φ [V, M, A, K]."""
+        q = self.features @ weights
+        which = q.argmax(0)[None]
+        found = np.take_along_axis(self.features, which[..., None], 0)[0]
+        return np.take_along_axis(q, which, 0)[0], found
+
 
 def first_supports(events: int) -> Values:
     """Return weightings near each corner, in the middle of each edge and of all, [J, K].

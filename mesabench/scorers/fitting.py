@@ -1,8 +1,8 @@
 """The likeliest event weights, their intervals, and what to make of those nobody could tell.
 
-The likelihood is maximised over w = softmax(z) from the best of many starts; after each round the planner is
-asked for the exact values at the best w, until they are no news. Where behaviour leaves a
-direction of weights open, the estimate is moved along it towards the events that candidate
+The likelihood is maximised over w = softmax(z) from the best of many starts; after each round the
+planner is asked for the exact values at the best w, until they are no news. Where behaviour leaves
+a direction of weights open, the estimate is moved along it towards the events that candidate
 objectives name, and intervals reach from one end of it to the other.
 """
 
@@ -17,7 +17,7 @@ from mesabench.scorers.decisions import draw_levels
 from mesabench.scorers.indifference import INTERVAL
 from mesabench.scorers.likelihood import Likelihood
 
-CLIMBS = (6, 2, 2, 2)  # from how many starts each round of searching and planning goes
+CLIMBS = (8, 4, 4, 4)  # from how many starts each round of searching and planning goes
 SETTLED = 0.01  # nats by which exact values may change the likelihood
 BOUND = 8.0  # of z: weights above some e⁻⁸
 SPREAD = 120  # weightings over the simplex among which resamples choose, and as many near the fit
@@ -43,13 +43,18 @@ def search(chances: Likelihood, guesses: Sequence[Values] = (), *, seed: int = 0
     best = starts[0]
     for climbs in CLIMBS:
         found = [climb(chances, w) for w in likeliest(chances, starts)[:climbs]]
-        starts = likeliest(chances, [*found, *guesses])
+        starts = likeliest(chances, [*found, *guesses, *scatter_near(found[0], seed)])
         best = starts[0]
         guessed = chances.total(best)
         chances.values.add(best[None])
         if abs(chances.total(best) - guessed) < SETTLED:
             break
     return best
+
+
+def scatter_near(weights: Values, seed: int) -> Values:
+    """Return random weightings near one, [P, K]."""
+    return np.random.default_rng(seed).dirichlet(CLOSE * weights + 0.2, SPREAD)
 
 
 def likeliest(chances: Likelihood, weights: Sequence[Values]) -> list[Values]:
@@ -65,13 +70,20 @@ def scatter(count: int, seed: int) -> Values:
 def climb(chances: Likelihood, start: Values) -> Values:
     """Return the weights [K] at a local maximum of the likelihood."""
 
-    def loss(z: Values) -> float:
-        return -chances.total(softmax(z))
+    def loss(z: Values) -> tuple[float, Values]:
+        weights = softmax(z)
+        total, slope = chances.slope(weights)
+        return -total, -weights * (slope - weights @ slope)
 
     z = np.log(start + 0.01)
     z = np.clip(z - z.mean(), -BOUND, BOUND)
     found = minimize(
-        loss, z, method="L-BFGS-B", bounds=[(-BOUND, BOUND)] * len(z), options={"ftol": 1e-7}
+        loss,
+        z,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-BOUND, BOUND)] * len(z),
+        options={"ftol": 1e-7},
     )
     return softmax(found.x)
 
@@ -106,8 +118,8 @@ def intervals(
     Each resample chooses the likeliest of many weightings. Where a direction is open, the interval
     reaches to its ends.
     """
-    near = np.random.default_rng(seed).dirichlet(CLOSE * best + 0.2, SPREAD)
-    bank = np.concatenate([best[None], np.eye(len(best)), scatter(len(best), seed), near])
+    spread, near = scatter(len(best), seed), scatter_near(best, seed)
+    bank = np.concatenate([best[None], np.eye(len(best)), spread, near])
     tables = np.array([chances.by_level(w) for w in bank])  # [P, C, L]
     sums = tables.sum(2)
     hopeful = sums > sums.max() - HOPELESS

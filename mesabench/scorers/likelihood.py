@@ -16,10 +16,10 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
+from scipy.special import softmax
 
 from mesabench.scorers.event_values import EventValues
-from mesabench.scorers.evidence import steps_lost
+from mesabench.scorers.evidence import CAP, steps_lost
 
 RATIONALITY = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # β, per step
 LAPSE = (0.01, 0.05, 0.15, 0.4)  # ε
@@ -80,17 +80,20 @@ class Likelihood:
 
     def of_values(self, q: Values) -> Values:
         """Return the same for given values [V, M, A]."""
-        worth = (q - q.max(-1, keepdims=True)) / self.step_worth
-        lost = np.stack([steps_lost(q, self.discount), worth], 1).astype(np.float32)
-        taken = np.broadcast_to(self.action[:, None], (*lost.shape[:3], 1))
-        beta = np.array(RATIONALITY, np.float32)[:, None]
-        ahead = np.take_along_axis(lost, taken, -1)[..., None, :, 0] * beta  # [V, 2, β, M]
-        total = sum(np.exp(beta * lost[:, :, None, :, a]) for a in range(lost.shape[-1]))
-        lapse = np.array(LAPSE, np.float32)[:, None]
-        p = (1 - lapse) * (np.exp(ahead) / total)[..., None, :] + lapse / lost.shape[-1]
+        _, p = self._chances(q)
         first = np.flatnonzero(np.diff(self.level, prepend=-1))
         summed = np.add.reduceat(np.log(p).astype(np.float64), first, axis=-1)
         return summed.reshape(-1, len(first))
+
+    def _chances(self, q: Values) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return softmax(β A) of every action [V, 2, β, M, A], and P of the one taken."""
+        worth = (q - q.max(-1, keepdims=True)) / self.step_worth
+        lost = np.stack([steps_lost(q, self.discount), worth], 1).astype(np.float32)
+        soft = np.exp(np.array(RATIONALITY, np.float32)[:, None, None] * lost[:, :, None])
+        soft /= soft.sum(-1, keepdims=True)
+        taken = soft[..., np.arange(len(self.action)), self.action]
+        lapse = np.array(LAPSE, np.float32)[:, None]
+        return soft, (1 - lapse) * taken[..., None, :] + lapse / q.shape[-1]
 
     def total(self, weights: Values) -> float:
         """Return log L(w)."""
@@ -98,4 +101,32 @@ class Likelihood:
 
     def marginal(self, log_p: Values) -> float:
         """Return the log of the mean over cells [C] of what log_p is the logarithm of."""
-        return float(logsumexp(log_p) - np.log(len(log_p)))
+        most = log_p.max()
+        return float(most + np.log(np.exp(log_p - most).mean()))
+
+    def slope(self, weights: Values) -> tuple[float, Values]:
+        """Return log L(w) and its gradient [K]."""
+        q, features = self.values.slopes(weights)
+        soft, p = self._chances(q)
+        log_p = np.log(p).sum(-1, dtype=np.float64)
+        share = softmax(log_p)  # of each cell
+        beta, lapse = np.array(RATIONALITY)[:, None], np.array(LAPSE)
+        states = np.arange(len(self.action))
+        taken = soft[..., states, self.action]
+        pull = np.einsum("vube,e,vubem->vubm", share, 1 - lapse, 1 / p) * taken * beta
+        force = -np.einsum("vubm,vubma->vuma", pull, soft)
+        force[:, :, states, self.action] += pull.sum(2)
+        steps, worth = self._lost_slopes(q, features)
+        gradient = np.einsum("vma,vmak->k", force[:, 0], steps)
+        gradient += np.einsum("vma,vmak->k", force[:, 1], worth)
+        return self.marginal(log_p.ravel()), gradient
+
+    def _lost_slopes(self, q: Values, features: Values) -> tuple[Values, Values]:
+        """Return how advantages in steps and in value change with the weights, [V, M, A, K]."""
+        place = q.argmax(-1)[..., None, None]
+        best = np.take_along_axis(features, place, -2)
+        top = q.max(-1, keepdims=True)
+        moves = (top > 1e-9) & (q > top * self.discount**CAP)
+        each = np.where(moves, 1 / np.where(moves, q, 1.0), 0.0)[..., None] * features
+        all_ = np.where(moves, 1 / np.where(moves, top, 1.0), 0.0)[..., None] * best
+        return (each - all_) / -np.log(self.discount), (features - best) / self.step_worth
