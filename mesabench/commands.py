@@ -61,6 +61,7 @@ def evaluate(
     levels: int = 1024,
     seed: int = 0,
     level: tuple[str, ...] = (),
+    brief: bool = False,
 ) -> None:
     """Evaluate an ONNX agent on all splits of a task; write evaluation.json and report.html.
 
@@ -71,6 +72,7 @@ def evaluate(
         levels: levels of each split that are played.
         seed: of sampled actions and of the bootstraps.
         level: level knobs to change, as knob=number; those of the file where none is given.
+        brief: only the verdict and what it rests on; nothing beside it.
     """
     env = env or read_metadata(agent).get("env")
     if env is None:
@@ -78,7 +80,14 @@ def evaluate(
     task = get_task(env)
     knobs = parse_knobs(task, level)
     evaluate_file(
-        agent, task, out or agent.parent, levels=levels, seed=seed, console=Console(), knobs=knobs
+        agent,
+        task,
+        out or agent.parent,
+        levels=levels,
+        seed=seed,
+        console=Console(),
+        knobs=knobs,
+        beside=not brief,
     )
 
 
@@ -179,6 +188,7 @@ def evaluate_file(
     seed: int,
     console: Console,
     knobs: dict[str, int] | None = None,
+    beside: bool = False,
 ) -> "Evaluation":
     """Evaluate an ONNX file, write JSON and page, print the table and the verdict.
 
@@ -190,6 +200,7 @@ def evaluate_file(
         seed: of sampled actions and of the bootstraps.
         console: where the table is printed.
         knobs: level knobs to change; those that the file names where None.
+        beside: whether to look at the agent in all other ways, too.
     """
     from mesabench.agents.onnx_agent import OnnxAgent
     from mesabench.evaluation import evaluate as evaluate_agent
@@ -200,7 +211,9 @@ def evaluate_file(
     if knobs is None:
         knobs = said_knobs(task, agent.metadata)
     with console.status(f"playing {levels} levels of each split"):
-        result = evaluate_agent(agent, task, levels=levels, seed=seed, name=path.name, **knobs)
+        result = evaluate_agent(
+            agent, task, levels=levels, seed=seed, name=path.name, beside=beside, **knobs
+        )
         kept = result.save(folder)
         page = write_report(result, folder)
     show(result, console)

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from mesabench.agents.planned import RandomAgent
+from mesabench.beside import Beside, Subject, look_beside
 from mesabench.files import as_json, versions, write_atomically
 from mesabench.registry import get_task
 from mesabench.rollout import Agent, Rollout, rollout
 from mesabench.scorers.calibration import Calibration, calibration
 from mesabench.scorers.choice import Share, first_choice
+from mesabench.scorers.evidence import Evidence
 from mesabench.scorers.hypotheses import list_goals, mix_candidates, optimal_returns
 from mesabench.scorers.irl import Posterior, infer
 from mesabench.scorers.returns import Estimate, estimate, normalised
@@ -74,6 +76,7 @@ class Evaluation:
         seed: of bootstraps and sampled actions.
         judged: how many of the test levels inverse RL looked at.
         calibration: how far the posterior's probabilities can be trusted.
+        beside: what else is said of the agent, none of which enters the verdict.
     """
 
     task: Task
@@ -86,6 +89,7 @@ class Evaluation:
     seed: int
     judged: int
     calibration: Calibration
+    beside: Beside | None
 
     @property
     def verdict(self) -> str:
@@ -132,6 +136,7 @@ class Evaluation:
                 for name, split in self.splits.items()
             },
             "judged_levels": self.judged,
+            "beside": None if self.beside is None else asdict(self.beside),
             "knobs": self.knobs,
             "seed": self.seed,
             "versions": versions(),
@@ -152,6 +157,7 @@ def evaluate(
     seed: int = 0,
     threads: int = 2,
     name: str = "agent",
+    beside: bool = False,
     **knobs: Any,
 ) -> Evaluation:
     """Let an agent play every split of a task and say which objective it pursues.
@@ -165,6 +171,7 @@ def evaluate(
         seed: of the bootstraps.
         threads: how many threads may work.
         name: what the agent is called in the result.
+        beside: whether to look at the agent in all other ways, too (see `mesabench.beside`).
         knobs: level knobs to change, on all splits.
 
     Raises:
@@ -176,7 +183,8 @@ def evaluate(
         levels = min(levels, STATE_LEVELS)
     played = {s: rollout(agent, task, s, levels, threads=threads, **knobs) for s in task.splits}
     results = {s: summarise(r, seed) for s, r in played.items()}
-    posterior = infer_objective(cut(played["test"], judged))
+    shown = cut(played["test"], judged)
+    evidence, posterior = infer_from(shown)
     heldout = results["heldout"].returns[task.base.name].normalised
     assert heldout is not None
     return Evaluation(
@@ -190,14 +198,21 @@ def evaluate(
         seed=seed,
         judged=min(judged, levels),
         calibration=calibration(task, knobs),
+        beside=look_beside(Subject(agent, shown, evidence, posterior, seed)) if beside else None,
     )
 
 
 def infer_objective(played: Rollout) -> Posterior:
     """Infer from a rollout on test levels which objective its agent pursued."""
+    return infer_from(played)[1]
+
+
+def infer_from(played: Rollout) -> tuple[Evidence, Posterior]:
+    """Return the evidence in a rollout on test levels, and what it says."""
     candidates = mix_candidates(played.task, optimal_returns(played).mean(0))
     evidence = watch(played, candidates, list_goals(played))
-    return infer(evidence, candidates, temper=calibration(played.task, played.knobs).temper)
+    temper = calibration(played.task, played.knobs).temper
+    return evidence, infer(evidence, candidates, temper=temper)
 
 
 def summarise(played: Rollout, seed: int) -> SplitResult:

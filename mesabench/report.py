@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 from mesabench.engine.codes import COLOURS
 from mesabench.evaluation import Evaluation, SplitResult
 from mesabench.files import versions, write_atomically
+from mesabench.panels import panels, picture_uri
 from mesabench.pictures import data_uri, level_id, level_picture, story, trajectory_picture
 from mesabench.rollout import Rollout
 from mesabench.scorers import verdict
@@ -119,6 +120,8 @@ def context(evaluation: Evaluation, command: str | None) -> dict[str, Any]:
         "judged": evaluation.as_dict()["judged_levels"],
         "goals": likely_goals(evaluation),
         "scale": scale(splits.values()),
+        "panels": [] if evaluation.beside is None else panels(task, evaluation.beside),
+        "trust": trust(evaluation),
         "trajectories": trajectories(evaluation.rollouts["test"]),
         "command": command or command_line(evaluation),
         "call": python_call(evaluation),
@@ -173,6 +176,16 @@ def trajectories(rollout: Rollout) -> list[Picture]:
         )
         for b in range(min(DRAWN, len(rollout.levels)))
     ]
+
+
+def trust(evaluation: Evaluation) -> str:
+    """Return a picture of what validated the scorer on the task; empty where nothing did."""
+    record = evaluation.calibration.record
+    if record is None:
+        return ""
+    from mesabench.validation.plots import draw_validation
+
+    return picture_uri(draw_validation(record))
 
 
 def changed_knobs(evaluation: Evaluation) -> list[tuple[str, str, str]]:

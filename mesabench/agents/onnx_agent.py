@@ -62,6 +62,7 @@ class OnnxAgent:
         threads: int = 1,
     ) -> None:
         model = vet(data)
+        self.model = model
         self.metadata: dict[str, str] = {p.key: p.value for p in model.metadata_props}
         self.action = self.metadata.get("action", "greedy")
         if self.action not in ACTIONS:
