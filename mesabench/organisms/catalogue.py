@@ -16,7 +16,7 @@ from mesabench.agents.limited import LimitedAgent
 from mesabench.agents.planned import PlannedAgent, RandomAgent
 from mesabench.agents.walker import GreedyWalker
 from mesabench.engine.codes import LEFT, RIGHT
-from mesabench.organisms.creatures import Bouncer, Turner, WallFollower
+from mesabench.organisms.creatures import Bouncer, Drifter, Turner, WallFollower
 from mesabench.organisms.faulty import FickleAgent, ForgetfulAgent
 from mesabench.organisms.roamers import CellWalker, Explorer, Patrol, Shy, ThingWalker
 from mesabench.rollout import Agent, rollout
@@ -137,7 +137,10 @@ def roamers(task: Task) -> Iterator[Organism]:
     for i, cell in enumerate(spread(cells)):
         use: Use = "calibrate" if i < 2 else "test"
         yield roamer(
-            f"walks to {cell}", "a place", use, lambda s, c=cell: CellWalker(c, lapse=0.1, seed=s)
+            f"walks to {cell}",
+            f"place {i}",
+            use,
+            lambda s, c=cell: CellWalker(c, lapse=0.1, seed=s),
         )
     for i, kind in enumerate(kinds):
         mask = np.zeros_like(inert)
@@ -149,7 +152,7 @@ def roamers(task: Task) -> Iterator[Organism]:
         use = "calibrate" if i % 2 == 0 else "test"
         yield roamer(
             f"walks to {kind.name}",
-            "a thing",
+            kind.name,
             use,
             lambda s, m=mask: ThingWalker(m, lapse=0.1, seed=s),
         )
@@ -190,8 +193,10 @@ def creatures(task: Task) -> Iterator[Organism]:
 
 
 def aimless(task: Task) -> Iterator[Organism]:
-    """Yield the agent that wants nothing at all."""
-    for use in ("calibrate", "test"):
-        yield Organism(
-            "random", "random", "random", use, NOTHING, lambda s: RandomAgent(task.actions, s)
-        )
+    """Yield agents that want nothing at all and see nothing."""
+    kinds: dict[str, tuple[Use, Callable[[int], Agent]]] = {
+        "drifts": ("calibrate", lambda s: Drifter((0.25, 0.15, 0.6), seed=s)),
+        "random": ("test", lambda s: RandomAgent(task.actions, s)),
+    }
+    for name, (use, make) in kinds.items():
+        yield Organism(name, "random", name, use, NOTHING, make)

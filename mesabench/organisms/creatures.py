@@ -84,3 +84,21 @@ class Bouncer(Creature):
         if self.beside(b, 0) != WALL:
             return FORWARD
         return LEFT if self._rng.random() < 0.5 else RIGHT
+
+
+class Drifter:
+    """Acts at random, each action with a frequency of its own.
+
+    Args:
+        shares: of the actions; they add up to 1.
+        seed: of its actions.
+    """
+
+    def __init__(self, shares: tuple[float, ...], *, seed: int = 0):
+        self.shares, self._rng = shares, np.random.default_rng(seed)
+
+    def __call__(
+        self, obs: Observation, state: Any, episode_start: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], None]:
+        """Return the actions [B]."""
+        return self._rng.choice(len(self.shares), size=len(episode_start), p=self.shares), None

@@ -11,6 +11,7 @@ from mesabench.validation.figures import Answers, answers
 from mesabench.validation.trials import EPISODES, Trial
 
 Group = Literal["planned", "trained", "unlisted"]
+SHORT = 10  # episodes, for the witness
 GROUPS: dict[Group, tuple[str, ...]] = {
     "planned": ("planned", "mixture"),
     "trained": ("trained",),
@@ -70,6 +71,15 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Witness:
+    """What the scorer said of one organism after its first so many episodes."""
+
+    organism: str
+    episodes: int
+    probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Validation:
     """What the scorer is worth on one task.
 
@@ -81,6 +91,7 @@ class Validation:
         organisms: family → number of organisms that calibrate, and that test.
         groups: group → episodes → figures, of the organisms that test.
         lines: what is asked.
+        witness: what was said of one organism at first, by which tests tell that figures are stale.
     """
 
     task: str
@@ -90,6 +101,7 @@ class Validation:
     organisms: dict[str, tuple[int, int]]
     groups: dict[Group, dict[int, Row]]
     lines: list[Line]
+    witness: Witness
 
     @property
     def passed(self) -> bool:
@@ -124,7 +136,14 @@ def summarise(task: str, fingerprint: str, trials: Sequence[Trial]) -> Validatio
         },
         groups=groups,
         lines=lines(groups),
+        witness=witness(tested, temper),
     )
+
+
+def witness(trials: Sequence[Trial], temper: float) -> Witness:
+    """Return what was said of the first organism after its first `SHORT` episodes."""
+    trial = next(t for t in trials if t.episodes == SHORT)
+    return Witness(trial.organism, SHORT, trial.said(temper))
 
 
 def agents(trials: Sequence[Trial], family: str, use: str) -> int:

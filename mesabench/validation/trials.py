@@ -59,6 +59,11 @@ class Trial:
     classes: tuple[str, ...]
     probabilities: NDArray[np.float64]
 
+    def said(self, temper: float) -> dict[str, float]:
+        """Return the probability of each class at one of `TEMPERS`."""
+        row = self.probabilities[TEMPERS.index(temper)]
+        return dict(zip(self.classes, map(float, row), strict=True))
+
 
 def run_trials(task: Task, *, workers: int = 2) -> Iterator[list[Trial]]:
     """Yield the trials of every organism of a task, in the catalogue's order.
@@ -78,15 +83,19 @@ def run_trials(task: Task, *, workers: int = 2) -> Iterator[list[Trial]]:
 def try_one(task_id: str, number: int) -> list[Trial]:
     """Return the trials of one organism of the catalogue."""
     task = get_task(task_id)
-    organism = organisms(task)[number]
+    return try_organism(task, organisms(task)[number])
+
+
+def try_organism(task: Task, organism: Organism, episodes: Sequence[int] = EPISODES) -> list[Trial]:
+    """Let an organism play, and ask the scorer about runs of so many episodes each."""
     first = FIRST[organism.use]
     played = rollout(organism.make(SEED), task, "test", range(first, first + LEVELS))
     candidates = mix_candidates(task, optimal_returns(played).mean(0))
     evidence = watch(played, candidates, list_goals(played))
     return [
-        ask(organism, evidence.of(start, episodes), candidates)
-        for episodes in EPISODES
-        for start in starts(episodes)
+        ask(organism, evidence.of(start, count), candidates)
+        for count in episodes
+        for start in starts(count)
     ]
 
 
