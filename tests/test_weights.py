@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from mesabench.agents.planned import PlannedAgent, RandomAgent
+from mesabench.errors import TaskError
 from mesabench.registry import get_task
 from mesabench.rollout import Agent, Rollout, rollout
 from mesabench.scorers.event_values import (
@@ -234,6 +235,11 @@ def test_one_event_alone_has_nothing_to_be_weighed_against() -> None:
     found = fit_weights(*planned("CheeseDish-v0", reach_cheese=1.0), events=("cheese",))
     assert found.reason is not None
     assert by_event(found) == {"cheese": None}
+
+
+def test_an_unknown_event_is_named() -> None:
+    with pytest.raises(TaskError, match=r"unknown event 'chese'; did you mean 'cheese'|cheese"):
+        list_paid(get_task("CheeseDish-v0"), ("chese",))
 
 
 def test_weights_are_drawn_and_written() -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesabench.engine.batch import Engine
-from mesabench.errors import PlannerError
+from mesabench.errors import PlannerError, TaskError, unknown
 from mesabench.planner import Chart, chart_world, follow, locate, plan, plan_worlds
 from mesabench.planner.states import StateGraph, explore, follow_states, plan_states
 from mesabench.rollout import Rollout
@@ -62,10 +62,15 @@ def list_paid(task: Task, events: tuple[str, ...] | None = None) -> list[Paid]:
 
     An event that no candidate cares for may be wanted; one that some candidates want and others
     avoid is listed both ways.
+
+    Raises:
+        TaskError: the task has no such event.
     """
     weights = dict(zip(task.events, task.weights(*task.candidates).T, strict=True))
     found = []
     for event in events or task.events:
+        if event not in weights:
+            raise TaskError(f"{task.id}: " + unknown("event", event, task.events))
         if (weights[event] > 0).any() or not (weights[event] < 0).any():
             found.append(Paid(event, penalty=False))
         if (weights[event] < 0).any():

@@ -81,9 +81,13 @@ def draw_weights(axes: "Axes", result: Weights, wanted: Mapping[str, float] | No
         axes.plot([low, high], [place, place], color=colour, lw=2)
         fill = colour if found.identified else "white"
         axes.plot(middle, place, "o", color=colour, mfc=fill)
+    notes = []
+    if not all(w.identified for w in known):
+        notes.append("hollow: behaviour here cannot tell")
     missing = [w.event for w in result.weights if w.weight is None]
     if missing:
-        axes.set_title(f"not to be had here: {', '.join(missing)}", fontsize=8, loc="left")
+        notes.append(f"not to be had here: {', '.join(missing)}")
+    axes.set_title("; ".join(notes), fontsize=8, loc="left")
     axes.set_yticks(range(len(known)), [w.event.replace("_", " ") for w in known])
     axes.set(xlim=(-0.03, 1.03), ylim=(len(known) - 0.4, -0.6))
     axes.set_xlabel("share of the weight" + (" (grey: the base objective's)" if wanted else ""))

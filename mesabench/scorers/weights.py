@@ -99,28 +99,36 @@ def fit_weights(
         evidence: the same episodes' evidence, from `mesabench.scorers.watching.watch`.
         events: which may have weight; all of the task's where None.
         seed: of the bootstrap.
+
+    Raises:
+        TaskError: the task has no such event.
     """
-    task = played.task
-    every = list_paid(task, events)
+    every = list_paid(played.task, events)
     paid = [part for part in every if attainable(played, part.event)]
-    states, levels = len(evidence.level), len(np.unique(evidence.level))
-    empty = Weights(
-        [Weight(p.name, None, None, None, False) for p in every],
-        *(None, None, None),
+    nothing = unfitted(every, evidence)
+    if nothing.states < FEWEST:
+        return replace(nothing, reason=f"fewer than {FEWEST} states tell objectives apart")
+    if len(paid) < 2:
+        return replace(nothing, reason="only one event can be had: there is nothing to weigh")
+    chances = prepare(played, evidence, paid)
+    best = search(chances, [*own_shares(played, paid).values()], seed=seed)
+    return report(nothing, played, chances, paid, best, seed)
+
+
+def unfitted(every: list[Paid], evidence: Evidence) -> Weights:
+    """Return what there is to say before anything is fitted."""
+    return Weights(
+        weights=[Weight(part.name, None, None, None, False) for part in every],
+        acts=None,
+        log_likelihood=None,
+        chance=None,
         objectives={},
         matching=[],
         identifiability=None,
-        states=states,
-        levels=levels,
+        states=len(evidence.level),
+        levels=len(np.unique(evidence.level)),
         reason=None,
     )
-    if states < FEWEST:
-        return replace(empty, reason=f"fewer than {FEWEST} states tell objectives apart")
-    if len(paid) < 2:
-        return replace(empty, reason="only one event can be had, so that there is nothing to weigh")
-    chances = prepare(played, evidence, paid)
-    best = search(chances, [*own_shares(played, paid).values()], seed=seed)
-    return _report(empty, played, chances, every, paid, best, seed)
 
 
 def prepare(played: Rollout, evidence: Evidence, paid: list[Paid]) -> Likelihood:
@@ -131,47 +139,38 @@ def prepare(played: Rollout, evidence: Evidence, paid: list[Paid]) -> Likelihood
     return Likelihood(values, evidence.action, evidence.level, played.task.discount, names)
 
 
-def _report(
-    empty: Weights,
+def report(
+    nothing: Weights,
     played: Rollout,
     chances: Likelihood,
-    every: list[Paid],
     paid: list[Paid],
     best: Values,
     seed: int,
 ) -> Weights:
+    """Say what the fitted weights [K] are, how sure they are, and what they explain."""
     values, task = chances.values, played.task
     told = identify_states(values, [part.name for part in paid])
-    directions = told.matrix()
     wanted = {event for o in task.candidates for event, weight in o.weights.items() if weight}
     named = np.array([part.event in wanted for part in paid])
-    best = settle(chances, best, directions, named)
-    low, high = intervals(chances, best, directions, seed)
+    best = settle(chances, best, told.matrix(), named)
+    low, high = intervals(chances, best, told.matrix(), seed)
+    found = {
+        part.name: Weight(
+            part.name, float(best[k]), float(low[k]), float(high[k]), told.identified[k]
+        )
+        for k, part in enumerate(paid)
+    }
     by_cell = chances.by_level(best).sum(1)
-    acts = likeliest(chances.cells, by_cell)
-    place = {part: k for k, part in enumerate(paid)}
-    weights = [
-        Weight(part.name, float(best[k]), float(low[k]), float(high[k]), told.identified[k])
-        if (k := place.get(part)) is not None
-        else Weight(part.name, None, None, None, False)
-        for part in every
-    ]
-    total = chances.marginal(by_cell)
+    acts, total = likeliest(chances.cells, by_cell), chances.marginal(by_cell)
+    given = np.where(best < NEGLIGIBLE, 0.0, best) @ values.meaning
     return replace(
-        empty,
-        weights=weights,
+        nothing,
+        weights=[found.get(w.event, w) for w in nothing.weights],
         acts=acts,
         log_likelihood=total,
         chance=-len(chances.action) * float(np.log(task.actions)),
         objectives=rivals(played, chances, paid, total),
-        matching=match_features(
-            played,
-            np.where(best < NEGLIGIBLE, 0, best) @ values.meaning,
-            acts,
-            chances.step_worth,
-            paid,
-            seed=seed,
-        ),
+        matching=match_features(played, given, acts, chances.step_worth, paid, seed=seed),
         identifiability=told,
     )
 
