@@ -119,7 +119,7 @@ def test_a_mixture_is_called_by_its_larger_part(
 
 def inert_balls(task: Task) -> NDArray[np.bool_]:
     """Return which kinds of things are balls that mean nothing, bool [objects, colours]."""
-    inert = inert_kinds(task, 0)
+    inert = inert_kinds(rollout(RandomAgent(task.actions), task, "test", 16))
     return inert & (np.arange(len(inert)) == codes.BALL)[:, None]
 
 

@@ -130,7 +130,7 @@ def roamers(task: Task) -> Iterator[Organism]:
     played = rollout(RandomAgent(task.actions), task, "test", LEVELS)
     goals = list_goals(played)
     cells = [g.cell for g in goals if g.cell is not None]
-    inert = inert_kinds(task, 0)
+    inert = inert_kinds(played)
     there = goal_cells(goals, played.grid, inert).any((2, 3)).mean(1)
     # Who wants what is seldom there, mostly wants nothing.
     kinds = [g for g, share in zip(goals, there, strict=True) if not g.cell and share >= OFTEN]

@@ -120,8 +120,7 @@ class Judge:
     def __init__(self, rollout: Rollout, candidates: Candidates, goals: list[Goal]):
         self.task, self.rollout = rollout.task, rollout
         self.candidates, self.goals = candidates, goals
-        palette = getattr(self.task.level(rollout.split, **rollout.knobs), "palette", 0)
-        self.inert = inert_kinds(self.task, palette)
+        self.inert = inert_kinds(rollout)
         self._pure = self.task.weights(*self.task.candidates)
 
     def watch(self) -> Evidence:

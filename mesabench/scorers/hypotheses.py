@@ -139,16 +139,24 @@ def goal_cells(
     return found | places.reshape(len(goals), *extra, *places.shape[1:])
 
 
-def inert_kinds(task: Task, palette: int) -> NDArray[np.bool_]:
+def inert_kinds(rollout: Rollout) -> NDArray[np.bool_]:
     """Return which kinds of things no candidate objective pays for, bool [objects, colours].
 
-    Marks are left aside: a thing that is nearest by chance is still an inert thing.
+    A thing that is nearest by chance is still an inert thing; a kind that pays wherever a mark
+    says so is not, if more than half of its things are marked.
     """
+    task, grid = rollout.task, rollout.grid
+    palette = getattr(task.level(rollout.split, **rollout.knobs), "palette", 0)
     rules = task.rule_table(palette=palette)
     wanted = paid_events(task, *task.candidates) | causing_events(task, *task.candidates)
     pays = rules.events[codes.ON_TOUCH, :, :, 0] & wanted != 0
+    kinds = grid[..., OBJECT], grid[..., COLOUR]
+    there, marked = np.zeros(pays.shape, np.int64), np.zeros(pays.shape, np.int64)
+    np.add.at(there, kinds, 1)
+    np.add.at(marked, kinds, (emitted(rules, grid, rollout.marks) & wanted != 0).astype(np.int64))
     things = [codes.OBJECTS.index(t) for t in THINGS]
-    return ~pays & np.isin(np.arange(codes.NUM_OBJECTS), things)[:, None]
+    is_thing = np.isin(np.arange(codes.NUM_OBJECTS), things)[:, None]
+    return ~pays & (2 * marked <= there) & is_thing
 
 
 def list_goals(rollout: Rollout) -> list[Goal]:
@@ -158,8 +166,7 @@ def list_goals(rollout: Rollout) -> list[Goal]:
     throughout; a place means the same to every level, whatever lies there. What is the target of
     a candidate objective on every level is that objective and no other goal.
     """
-    task, grid = rollout.task, rollout.grid
-    palette = getattr(task.level(rollout.split, **rollout.knobs), "palette", 0)
+    grid = rollout.grid
     open_share = (grid[..., OBJECT] != codes.WALL).mean(0)
     goals = [Goal(f"cell {x},{y}", cell=(int(x), int(y))) for x, y in np.argwhere(open_share > 0.9)]
     kinds = [
@@ -169,7 +176,7 @@ def list_goals(rollout: Rollout) -> list[Goal]:
         )
         if thing is not None or colour is not None
     ]
-    cells = goal_cells(kinds, grid, inert_kinds(task, palette))
+    cells = goal_cells(kinds, grid, inert_kinds(rollout))
     common = cells.any((2, 3)).mean(1) >= COMMON
     # Where all balls are blue, "any ball" and "anything blue" are the blue ball: one goal.
     distinct = {c.tobytes(): g for g, c, some in zip(kinds, cells, common, strict=True) if some}
@@ -183,7 +190,7 @@ def are_candidates(goals: list[Goal], rollout: Rollout) -> NDArray[np.bool_]:
     task, grid = rollout.task, rollout.grid
     palette = getattr(task.level(rollout.split, **rollout.knobs), "palette", 0)
     events = emitted(task.rule_table(palette=palette), grid, rollout.marks)
-    cells = goal_cells(goals, grid, inert_kinds(task, palette))
+    cells = goal_cells(goals, grid, inert_kinds(rollout))
     paid = [events & paid_events(task, objective) != 0 for objective in task.candidates]
     return np.array([any((same == mine).all() for same in paid) for mine in cells], np.bool_)
 

@@ -91,6 +91,7 @@ class Weighed:
     Attributes:
         candidates, acted, states, levels: as in `Posterior`.
         goals: names of the other goals.
+        alike: int64 [goals + nulls] which candidate each acts like (see `acts_like`), −1 for none.
         log_p: float64 [H + goals + nulls] log P(actions | hypothesis).
         prior: float64 [H + goals + nulls].
     """
@@ -98,6 +99,7 @@ class Weighed:
     candidates: Candidates
     acted: NDArray[np.float64]
     goals: tuple[str, ...]
+    alike: NDArray[np.int64]
     log_p: NDArray[np.float64]
     prior: NDArray[np.float64]
     states: int
@@ -112,6 +114,9 @@ class Weighed:
         """
         mass = softmax(temper * self.log_p + np.log(self.prior))
         mixtures, rest = np.split(mass, [len(self.candidates.prior)])
+        for k, row in enumerate(self.candidates.pure):  # one touch away from the corner is there
+            mixtures[row] += rest[self.alike == k].sum()
+        rest[self.alike >= 0] = 0.0
         named = dict(zip((*self.goals, *NULL), map(float, rest), strict=True))
         return Posterior(
             candidates=self.candidates,
@@ -144,6 +149,7 @@ def weigh(evidence: Evidence, candidates: Candidates) -> Weighed:
         candidates=candidates,
         acted=acted_shares(evidence, candidates),
         goals=(*evidence.goal_names, HABIT),
+        alike=np.pad(acts_like(evidence, candidates), (0, 1 + len(NULL)), constant_values=-1),
         log_p=np.concatenate(parts),
         prior=priors(evidence, candidates),
         states=len(evidence.action),
@@ -166,6 +172,23 @@ def acted_shares(evidence: Evidence, candidates: Candidates) -> NDArray[np.float
         alike = shared.mean((0, 1)) >= ALIKE if len(best) else np.zeros(len(shares), np.bool_)
         shares[alike & mixed] = np.eye(len(candidates.names))[k]
     return shares
+
+
+def acts_like(evidence: Evidence, candidates: Candidates) -> NDArray[np.int64]:
+    """Return the candidate that each other goal acts like, int64 [G], −1 for none.
+
+    As with mixtures, the cell beside the corner counts as the corner as long as `ALIKE` of what is
+    best for the one is best for the other.
+    """
+    found = np.full(len(evidence.goal_names), -1)
+    if len(evidence.level) == 0:
+        return found
+    goals = evidence.goals > -SAME
+    for k, row in enumerate(candidates.pure):
+        own = evidence.candidates[:, :, [row]] > -SAME
+        shared = (goals & own).sum(-1) / np.maximum(goals.sum(-1), own.sum(-1))
+        found[(shared.mean((0, 1)) >= ALIKE) & (found < 0)] = k
+    return found
 
 
 def priors(evidence: Evidence, candidates: Candidates) -> NDArray[np.float64]:
