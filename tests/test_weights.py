@@ -56,8 +56,9 @@ def test_a_planned_agent_gets_the_weights_it_was_planned_for(task_id: str, objec
     assert weight.weight is not None
     assert weight.weight > 0.8
     assert weight.identified
-    assert weight.low is not None
-    assert weight.low > 0.5
+    for part in found.weights:
+        if part.low is not None and part.high is not None:
+            assert part.low - 0.02 <= (part.event == event) <= part.high + 0.02
     assert found.objectives[objective] == max(found.objectives.values())
     assert found.objectives[objective] > -2
     assert sum(w.weight or 0.0 for w in found.weights) == pytest.approx(1.0)
@@ -75,7 +76,7 @@ def test_a_mixture_gets_its_weights_back(task_id: str, door: float) -> None:
     assert weight.low is not None
     assert weight.high is not None
     assert weight.low - 0.02 <= door <= weight.high + 0.02
-    assert weight.high - weight.low < 0.4
+    assert weight.high - weight.low < 0.4  # on so few levels
 
 
 def test_penalties_are_weights_too() -> None:
@@ -238,7 +239,7 @@ def test_one_event_alone_has_nothing_to_be_weighed_against() -> None:
 
 
 def test_an_unknown_event_is_named() -> None:
-    with pytest.raises(TaskError, match=r"unknown event 'chese'; did you mean 'cheese'|cheese"):
+    with pytest.raises(TaskError, match="cheese"):
         list_paid(get_task("CheeseDish-v0"), ("chese",))
 
 

@@ -23,6 +23,7 @@ BOUND = 8.0  # of z: weights above some e⁻⁸
 SPREAD = 120  # weightings over the simplex among which resamples choose, and as many near the fit
 SPARSE, CLOSE = 0.5, 20.0  # concentrations of the two
 HOPELESS = 50.0  # nats behind the best, from which no resample is thought to choose it
+PROFILE = 1.92  # half of the 95 % point of χ² with one degree of freedom
 ALIKE = 1.0  # nats by which two ends of an open direction may differ
 
 Values = NDArray[np.float64]
@@ -113,10 +114,12 @@ def settle(
 def intervals(
     chances: Likelihood, best: Values, directions: Values, seed: int
 ) -> tuple[Values, Values]:
-    """Return the ends of each weight's 95 % interval, each [K], by bootstrap over levels.
+    """Return the ends of each weight's 95 % interval, each [K].
 
-    Each resample chooses the likeliest of many weightings. Where a direction is open, the interval
-    reaches to its ends.
+    It is the wider of two: by bootstrap over levels, each resample choosing the likeliest of many
+    weightings; and by profile likelihood, all weightings among those less than `PROFILE` nats
+    behind the best. A planned agent's weights all over a plateau explain it alike, and then
+    resamples agree on one of them. Where a direction is open, the interval reaches to its ends.
     """
     spread, near = scatter(len(best), seed), scatter_near(best, seed)
     bank = np.concatenate([best[None], np.eye(len(best)), spread, near])
@@ -128,6 +131,6 @@ def intervals(
     log_p = np.asarray(logsumexp(np.tensordot(drawn, tables, (1, 2)), axis=2))  # [R, P]
     found = np.percentile(bank[log_p.argmax(1)], INTERVAL, axis=0)
     total = chances.total(best)
-    equal = [w for w in ends(best, directions) if chances.total(w) >= total - ALIKE]
-    reached = np.array([best, *equal])
+    others = [*ends(best, directions), *bank]
+    reached = np.array([best, *(w for w in others if chances.total(w) >= total - PROFILE)])
     return np.minimum(found[0], reached.min(0)), np.maximum(found[1], reached.max(0))

@@ -46,7 +46,7 @@ class Weight:
     Attributes:
         event: its name, "no …" where a weight means that the event costs something.
         weight: the likeliest; None where the event cannot be had on these levels.
-        low, high: 95 % interval by bootstrap over levels.
+        low, high: 95 % interval (see `fitting.intervals`).
         identified: whether behaviour on these levels could tell.
     """
 
