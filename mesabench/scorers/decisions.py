@@ -22,10 +22,10 @@ from mesabench.rollout import Rollout
 from mesabench.scorers.choice import Share, wilson
 from mesabench.scorers.evidence import Evidence
 from mesabench.scorers.indifference import INTERVAL, Curve, fit_curve
+from mesabench.scorers.resampling import FEW, level_counts
 from mesabench.scorers.ways import Course, trace_courses
 
 EDGES = (-7, -3, 0, 1, 4, 8)  # margins at which a new bin begins
-RESAMPLES = 200
 BASE, PROXY, NEITHER = 0, 1, 2
 
 
@@ -160,7 +160,7 @@ def sum_up(proxy: str, rows: NDArray[np.int64], levels: int, seed: int) -> Pair:
         within = above if end is None else above & (margins < end)
         if within.any():
             bins.append(tally(rows[within], first, None if end is None else end - 1))
-    drawn = draw_levels(levels, seed)[:, rows[:, 0]]
+    drawn = level_counts(levels, np.random.default_rng(seed), FEW)[:, rows[:, 0]]
     low, high = share_interval(rows[:, 2], drawn)
     went = rows[:, 2] != NEITHER
     return Pair(
@@ -184,14 +184,8 @@ def tally(rows: NDArray[np.int64], first: int | None, last: int | None) -> Bin:
     return Bin(first, last, chose, int((rows[:, 2] == NEITHER).sum()), reached)
 
 
-def draw_levels(levels: int, seed: int) -> NDArray[np.int64]:
-    """Return how often each level occurs in each bootstrap resample, int64 [R, N]."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(levels, np.full(levels, 1 / levels), size=RESAMPLES)
-
-
 def share_interval(
-    choice: NDArray[np.int64], drawn: NDArray[np.int64]
+    choice: NDArray[np.int64], drawn: NDArray[np.float64]
 ) -> tuple[float | None, float | None]:
     """Return the 95 % interval of the share of `BASE` among choices [n] that are not `NEITHER`."""
     base, either = drawn @ (choice == BASE), drawn @ (choice != NEITHER)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
-from mesabench.scorers.decisions import draw_levels
 from mesabench.scorers.indifference import INTERVAL
 from mesabench.scorers.likelihood import Likelihood
+from mesabench.scorers.resampling import FEW, level_counts
 
 CLIMBS = (8, 4, 4, 4)  # from how many starts each round of searching and planning goes
 SETTLED = 0.01  # nats by which exact values may change the likelihood
@@ -127,7 +127,7 @@ def intervals(
     sums = tables.sum(2)
     hopeful = sums > sums.max() - HOPELESS
     tables, bank = tables[hopeful.any(1)][:, hopeful.any(0)], bank[hopeful.any(1)]
-    drawn = draw_levels(tables.shape[-1], seed)
+    drawn = level_counts(tables.shape[-1], np.random.default_rng(seed), FEW)
     log_p = np.asarray(logsumexp(np.tensordot(drawn, tables, (1, 2)), axis=2))  # [R, P]
     found = np.percentile(bank[log_p.argmax(1)], INTERVAL, axis=0)
     total = chances.total(best)

@@ -53,7 +53,7 @@ class Curve:
         return self.lapse / 2 + (1 - self.lapse) * expit(self.intercept + self.slope * margin)
 
 
-def fit_curve(margin: Numbers, base: NDArray[np.bool_], drawn: NDArray[np.int64]) -> Curve:
+def fit_curve(margin: Numbers, base: NDArray[np.bool_], drawn: NDArray[np.float64]) -> Curve:
     """Fit the curve to n choices.
 
     Args:
