@@ -17,6 +17,7 @@ from mesabench.scorers.decisions import BASE, NEITHER, PROXY, Decisions, decide,
 from mesabench.scorers.hypotheses import mix_candidates
 from mesabench.scorers.indifference import fit_curve
 from mesabench.scorers.plots import draw_decisions
+from mesabench.scorers.resampling import level_counts
 from mesabench.scorers.watching import watch
 from mesabench.scorers.ways import Course, start_levels, trace_courses
 from mesabench.task import Task
@@ -83,7 +84,7 @@ def test_a_planted_turning_point_is_found_despite_lapses() -> None:
     rng = np.random.default_rng(0)
     margin = rng.integers(-12, 13, 400).astype(float)
     base = np.where(rng.random(400) < 0.2, rng.random(400) < 0.5, margin > 2.5)
-    found = fit_curve(margin, base, rng.multinomial(400, np.full(400, 1 / 400), size=100))
+    found = fit_curve(margin, base, level_counts(400, rng, 100))
     assert found.indifference == pytest.approx(2.5, abs=0.7)
     assert found.lapse == 0.2
     assert found.at(np.array([-12.0, 12.0])) == pytest.approx([0.1, 0.9], abs=0.01)
@@ -99,7 +100,7 @@ def test_a_planted_turning_point_is_found_despite_lapses() -> None:
     ],
 )
 def test_no_turning_point_is_made_up(margin: np.ndarray, base: np.ndarray, reason: str) -> None:
-    found = fit_curve(margin, base, np.ones((20, len(margin)), np.int64))
+    found = fit_curve(margin, base, np.ones((20, len(margin))))
     assert found.indifference is None
     assert found.reason is not None
     assert any(part in found.reason for part in reason.split("|"))

@@ -59,7 +59,7 @@ def fit_curve(margin: Numbers, base: NDArray[np.bool_], drawn: NDArray[np.float6
     Args:
         margin: float64 [n] in steps.
         base: bool [n] whether the base objective was chosen.
-        drawn: int64 [R, n] how often each choice occurs in each bootstrap resample.
+        drawn: float64 [R, n] how often each choice occurs in each bootstrap resample.
     """
     if len(margin) < FEWEST:
         return unidentified(f"fewer than {FEWEST} decisions")
