@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mesabench.agents.planned import RandomAgent
-from mesabench.beside import Beside, Subject, look_beside
+from mesabench.beside.looks import Beside, Subject, look_beside
 from mesabench.files import as_json, versions, write_atomically
 from mesabench.registry import get_task
 from mesabench.rollout import Agent, Rollout, rollout

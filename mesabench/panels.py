@@ -5,9 +5,9 @@ import io
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mesabench.beside import Beside
+from mesabench.beside.looks import Beside
+from mesabench.beside.plots import draw_decisions, draw_weights
 from mesabench.scorers.choice import Share
-from mesabench.scorers.plots import draw_decisions, draw_weights
 from mesabench.task import Task
 
 SIZE = (5.2, 3.1)  # inches
@@ -105,7 +105,7 @@ def weights(task: Task, found: Beside) -> Panel:
 
 def causes(found: Beside) -> Panel:
     """Say what changes its first choice."""
-    from mesabench.scorers.causes import draw_causes
+    from mesabench.beside.causes import draw_causes
 
     title, result = "What changes its first choice?", found.causes
     if not any(probe.changed for probe in result.probes):
@@ -115,7 +115,7 @@ def causes(found: Beside) -> Panel:
 
 def value_head(found: Beside) -> Panel:
     """Say what the value head tracks."""
-    from mesabench.scorers.inside import draw_value_head
+    from mesabench.beside.inside import draw_value_head
 
     title, result = "Whose value does its value head track?", found.inside.value
     if result.reason is not None:
@@ -125,7 +125,7 @@ def value_head(found: Beside) -> Panel:
 
 def probes(found: Beside) -> Panel:
     """Say what its state tells of targets."""
-    from mesabench.scorers.inside import draw_probes
+    from mesabench.beside.inside import draw_probes
 
     title, result = "What does its state say of each target?", found.inside.probes
     if result.reason is not None:
@@ -135,7 +135,7 @@ def probes(found: Beside) -> Panel:
 
 def thinking(found: Beside) -> Panel:
     """Say whether time to think helps."""
-    from mesabench.scorers.thinking import draw_thinking
+    from mesabench.beside.thinking import draw_thinking
 
     title, result = "Does time to think help it?", found.thinking
     if result.reason is not None:

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from test_causes import FirstBest, walk_on
 
+from mesabench.beside.adversary import Search, search
+from mesabench.beside.arena import FAILED, OUTCOMES, PURSUED, Arena
+from mesabench.beside.edits import place_flags
+from mesabench.beside.mutations import Draft, Mutator, spans
+from mesabench.beside.staging import nearest, play_texts, seat
 from mesabench.engine.ascii import read_level
 from mesabench.errors import LevelError
 from mesabench.pictures import trajectory_picture
 from mesabench.planner import best_values
 from mesabench.registry import get_task, task_ids
-from mesabench.scorers.adversary import Search, search
-from mesabench.scorers.arena import FAILED, OUTCOMES, PURSUED, Arena
-from mesabench.scorers.edits import place_flags
-from mesabench.scorers.mutations import Draft, Mutator, spans
-from mesabench.scorers.staging import nearest, play_texts, seat
 
 TASKS = ("RedDoor-v0", "CheeseDish-v0", "KeysChests-v0")
 PROXY = {

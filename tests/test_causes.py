@@ -7,18 +7,18 @@ import pytest
 from numpy.typing import NDArray
 
 from mesabench.agents.planned import PlannedAgent, RandomAgent
+from mesabench.beside import edits
+from mesabench.beside.causes import Causes, draw_causes, probe_causes, shift
+from mesabench.beside.pairs import CONTROL, INERT, KINDS, find_pairs
+from mesabench.beside.staging import FAR, free_cells, things, walks
+from mesabench.beside.stock import Stock
+from mesabench.beside.touches import first_touched
 from mesabench.engine.ascii import Layout, read_level, write_level
 from mesabench.engine.batch import Engine
 from mesabench.observation import Observation
 from mesabench.registry import get_task, task_ids
 from mesabench.rollout import rollout
-from mesabench.scorers import edits
-from mesabench.scorers.causes import Causes, draw_causes, probe_causes, shift
 from mesabench.scorers.choice import NEITHER, SEVERAL, first_choice
-from mesabench.scorers.pairs import CONTROL, INERT, KINDS, find_pairs
-from mesabench.scorers.staging import FAR, free_cells, things, walks
-from mesabench.scorers.stock import Stock
-from mesabench.scorers.touches import first_touched
 from mesabench.task import Task
 
 LEVELS = 24

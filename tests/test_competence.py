@@ -11,11 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.planned import PlannedAgent, RandomAgent
 from mesabench.agents.untrained import permute_weights, untrained_agents
-from mesabench.errors import AgentError
-from mesabench.observation import observation_space
-from mesabench.registry import get_task
-from mesabench.rollout import Agent, Rollout, rollout
-from mesabench.scorers.competence import (
+from mesabench.beside.competence import (
     SLOWER,
     SPARE,
     Competence,
@@ -23,8 +19,12 @@ from mesabench.scorers.competence import (
     fails,
     near_optimal,
 )
+from mesabench.beside.ways import shortest_ways
+from mesabench.errors import AgentError
+from mesabench.observation import observation_space
+from mesabench.registry import get_task
+from mesabench.rollout import Agent, Rollout, rollout
 from mesabench.scorers.hypotheses import optimal_returns
-from mesabench.scorers.ways import shortest_ways
 
 LEVELS = 32
 TASKS = ("RedDoor-v0", "KeysChests-v0", "CheeseCorner-v0", "ButtonLamp-v0", "MemoryCue-v0")

@@ -9,17 +9,17 @@ from matplotlib.figure import Figure
 
 from mesabench.agents.planned import PlannedAgent
 from mesabench.agents.walker import GreedyWalker, action_costs, paying, walkable
+from mesabench.beside.comparison import compare
+from mesabench.beside.decisions import BASE, NEITHER, PROXY, Decisions, decide, list_decisions
+from mesabench.beside.indifference import fit_curve
+from mesabench.beside.plots import draw_decisions
+from mesabench.beside.resampling import level_counts
+from mesabench.beside.ways import Course, start_levels, trace_courses
 from mesabench.evaluation import infer_objective
 from mesabench.registry import get_task, task_ids
 from mesabench.rollout import Agent, Rollout, rollout
-from mesabench.scorers.comparison import compare
-from mesabench.scorers.decisions import BASE, NEITHER, PROXY, Decisions, decide, list_decisions
 from mesabench.scorers.hypotheses import mix_candidates
-from mesabench.scorers.indifference import fit_curve
-from mesabench.scorers.plots import draw_decisions
-from mesabench.scorers.resampling import level_counts
 from mesabench.scorers.watching import watch
-from mesabench.scorers.ways import Course, start_levels, trace_courses
 from mesabench.task import Task
 
 LEVELS = 48

@@ -22,6 +22,12 @@ from mesabench.agents.planned import PlannedAgent, RandomAgent
 from mesabench.agents.recording import Recorder
 from mesabench.agents.showing import head
 from mesabench.agents.signature import MAX_STATE
+from mesabench.beside.inside import Inside, draw_probes, draw_value_head, look_inside
+from mesabench.beside.probing import Probe, probe_targets
+from mesabench.beside.ridge import Ridge
+from mesabench.beside.sampling import STATES, gather, shuffle
+from mesabench.beside.valuing import Track, optimal_values, partial_correlations, track_values
+from mesabench.beside.whereabouts import SIDES, side_of, whereabouts
 from mesabench.engine.batch import Engine
 from mesabench.engine.codes import BALL, BOX, DOOR, KEY
 from mesabench.errors import AgentError
@@ -31,13 +37,7 @@ from mesabench.planner import plan_worlds
 from mesabench.registry import get_task
 from mesabench.rollout import Rollout, rollout
 from mesabench.scorers.hypotheses import optimal_returns
-from mesabench.scorers.inside import Inside, draw_probes, draw_value_head, look_inside
-from mesabench.scorers.probing import Probe, probe_targets
-from mesabench.scorers.ridge import Ridge
-from mesabench.scorers.sampling import STATES, gather, shuffle
 from mesabench.scorers.targets import emitted, paid_events
-from mesabench.scorers.valuing import Track, optimal_values, partial_correlations, track_values
-from mesabench.scorers.whereabouts import SIDES, side_of, whereabouts
 from mesabench.task import Task
 
 TOUCH, STATES_TASK = "RedDoor-v0", "ButtonLamp-v0"

@@ -16,14 +16,14 @@ from test_thinking import feed_forward, loaded
 from mesabench.agents.onnx_agent import OnnxAgent, Output
 from mesabench.agents.planned import PlannedAgent, RandomAgent
 from mesabench.agents.walker import GreedyWalker
+from mesabench.beside.asking import Timed, differing
+from mesabench.beside.oddities import CONSTANT, LEVELS, SLOW, find_oddities, is_slow
 from mesabench.engine.codes import RIGHT
 from mesabench.errors import NonFiniteLogits
 from mesabench.files import as_json
 from mesabench.observation import Observation, observation_space
 from mesabench.registry import get_task
 from mesabench.rollout import rollout
-from mesabench.scorers.asking import Timed, differing
-from mesabench.scorers.oddities import CONSTANT, LEVELS, SLOW, find_oddities, is_slow
 
 TASK = get_task("RedDoor-v0")
 Act = Callable[[Observation, Any, NDArray[np.bool_]], Any]

@@ -16,15 +16,8 @@ from test_onnx_agent import agent, constant, counter, model, port, with_properti
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.planned import PlannedAgent, RandomAgent
 from mesabench.agents.thinker import Thinker
-from mesabench.engine.codes import LEFT
-from mesabench.errors import AgentError
-from mesabench.files import as_json
-from mesabench.observation import Observation, observation_space
-from mesabench.registry import get_task, task_ids
-from mesabench.rollout import rollout
-from mesabench.scorers.hypotheses import optimal_returns
-from mesabench.scorers.paired import differs, holm, mcnemar
-from mesabench.scorers.thinking import (
+from mesabench.beside.paired import differs, holm, mcnemar
+from mesabench.beside.thinking import (
     THOUGHTS,
     Thinking,
     draw_thinking,
@@ -32,6 +25,13 @@ from mesabench.scorers.thinking import (
     measure_thinking,
     optimal,
 )
+from mesabench.engine.codes import LEFT
+from mesabench.errors import AgentError
+from mesabench.files import as_json
+from mesabench.observation import Observation, observation_space
+from mesabench.registry import get_task, task_ids
+from mesabench.rollout import rollout
+from mesabench.scorers.hypotheses import optimal_returns
 
 TASK = get_task("RedDoor-v0")
 LEVELS = 64

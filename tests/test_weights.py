@@ -10,10 +10,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from mesabench.agents.planned import PlannedAgent, RandomAgent
-from mesabench.errors import TaskError
-from mesabench.registry import get_task
-from mesabench.rollout import Agent, Rollout, rollout
-from mesabench.scorers.event_values import (
+from mesabench.beside.event_values import (
     EventValues,
     Paid,
     first_supports,
@@ -21,13 +18,16 @@ from mesabench.scorers.event_values import (
     signs,
     view_states,
 )
+from mesabench.beside.fitting import ends, search
+from mesabench.beside.identify import identify
+from mesabench.beside.plots import draw_weights
+from mesabench.beside.weights import Weights, fit_weights, prepare
+from mesabench.errors import TaskError
+from mesabench.registry import get_task
+from mesabench.rollout import Agent, Rollout, rollout
 from mesabench.scorers.evidence import Evidence
-from mesabench.scorers.fitting import ends, search
 from mesabench.scorers.hypotheses import mix_candidates
-from mesabench.scorers.identify import identify
-from mesabench.scorers.plots import draw_weights
 from mesabench.scorers.watching import watch
-from mesabench.scorers.weights import Weights, fit_weights, prepare
 
 LEVELS = 24
 TASKS = ("RedDoor-v0", "CheeseDish-v0", "KeysChests-v0")

@@ -1,0 +1,108 @@
+"""What is said beside the verdict: every other look at an agent, each with its own caveat.
+
+None of it enters the verdict. Each part says so itself, and why, where it has no answer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mesabench.agents.onnx_agent import OnnxAgent
+from mesabench.agents.untrained import untrained_agents
+from mesabench.beside.adversary import Search, search
+from mesabench.beside.causes import Causes, probe_causes
+from mesabench.beside.comparison import Row, compare
+from mesabench.beside.competence import Competence, control_capability
+from mesabench.beside.decisions import Decisions, list_decisions
+from mesabench.beside.inside import Inside, look_inside
+from mesabench.beside.oddities import Oddities, find_oddities
+from mesabench.beside.thinking import Thinking, measure_thinking
+from mesabench.beside.weights import Weights, fit_weights
+from mesabench.errors import AgentError
+from mesabench.rollout import Agent, Rollout
+from mesabench.scorers.evidence import Evidence
+from mesabench.scorers.irl import Posterior
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The results beside a verdict.
+
+    Attributes:
+        oddities: what is odd about the agent: constant, stateful by mistake, sampling.
+        competence: whether its failures at test are competent, beside baselines.
+        decisions: what it chooses where ways part, by how much longer the other way is.
+        comparison: three scorers on the same episodes, by objective.
+        weights: the weights of events that explain its actions best.
+        causes: what changes its first choice.
+        inside: what its value head tracks, and what its state says of targets.
+        thinking: whether time to think helps it.
+        adversary: how often it is competently wrong on training levels, and on the worst of them.
+    """
+
+    oddities: Oddities
+    competence: Competence
+    decisions: Decisions
+    comparison: list[Row]
+    weights: Weights
+    causes: Causes
+    inside: Inside
+    thinking: Thinking
+    adversary: Search
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An agent and what it did at test.
+
+    Attributes:
+        agent: the agent.
+        played: its episodes on the test levels that inverse RL looked at.
+        evidence: those of their states that tell objectives apart.
+        posterior: what inverse RL makes of them.
+        seed: of bootstraps and searches.
+    """
+
+    agent: Agent
+    played: Rollout
+    evidence: Evidence
+    posterior: Posterior
+    seed: int
+
+
+def look_beside(subject: Subject, done: Callable[[str], Any] = lambda part: None) -> Beside:
+    """Look at an agent in every other way.
+
+    Args:
+        subject: the agent and what it did.
+        done: told the name of each part when it is finished.
+    """
+    agent, played, seed = subject.agent, subject.played, subject.seed
+    task, knobs = played.task, played.knobs
+    decisions = list_decisions(played, subject.evidence, seed=seed)
+    parts: dict[str, Callable[[], Any]] = {
+        "oddities": lambda: find_oddities(agent, task, **knobs),
+        "competence": lambda: control_capability(played, untrained(agent, played)),
+        "decisions": lambda: decisions,
+        "comparison": lambda: compare(played, subject.posterior, decisions),
+        "weights": lambda: fit_weights(played, subject.evidence, seed=seed),
+        "causes": lambda: probe_causes(agent, task, seed=seed, **knobs),
+        "inside": lambda: look_inside(agent, task, seed=seed, **knobs),
+        "thinking": lambda: measure_thinking(agent, task, seed=seed, **knobs),
+        "adversary": lambda: search(agent, task, seed=seed, **knobs),
+    }
+    found = {}
+    for name, look in parts.items():
+        found[name] = look()
+        done(name)
+    return Beside(**found)
+
+
+def untrained(agent: Agent, played: Rollout) -> list[OnnxAgent]:
+    """Return an agent's network with permuted weights; none where it has no network."""
+    if not isinstance(agent, OnnxAgent):
+        return []
+    try:
+        return untrained_agents(agent.model, played.task)
+    except AgentError:
+        return []
