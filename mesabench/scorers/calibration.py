@@ -1,7 +1,8 @@
 """Calibration of the scorer, task by task: what `mesabench validate` found and recorded.
 
 Probabilities count as calibrated on a task where, and only where, every figure that is asked for
-is reached, and the task's levels and objectives are still those that were validated.
+is there and is reached, and the task's levels and objectives are still those that were validated.
+A task for which no trained organism was admitted is not: trained agents are what is judged.
 """
 
 import functools
@@ -49,4 +50,4 @@ def calibration(task: Task, knobs: Mapping[str, Any] | None = None) -> Calibrati
     if record is None or record["fingerprint"] != fingerprint(task):
         return NONE
     same = all(name in FREE_KNOBS for name in knobs or {})
-    return Calibration(record["temper"], calibrated=record["passed"] and same, record=record)
+    return Calibration(record["temper"], calibrated=record["calibrated"] and same, record=record)

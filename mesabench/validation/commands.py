@@ -70,7 +70,8 @@ def as_table(results: "list[Validation]") -> Table:
         for line in result.lines:
             text = "none" if line.found is None else f"{line.found:.3f}"
             cells.append(f"[red]{text}[/red]" if line.passed is False else text)
-        said = "calibrated" if result.passed else "[red]uncalibrated[/red]"
+        said = "incomplete" if result.passed else "[red]fails[/red]"
+        said = "calibrated" if result.calibrated else said
         table.add_row(result.task, f"{result.temper:g}", *cells, said)
     table.add_section()
     table.add_row("asked", "", *(line.asked for line in results[0].lines), "")

@@ -108,9 +108,14 @@ class Validation:
         """Whether every figure that there is reaches what is asked."""
         return all(line.passed is not False for line in self.lines)
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether all that is asked was found and is reached: trained organisms, too."""
+        return all(line.passed for line in self.lines)
+
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as plain data."""
-        return asdict(self) | {"passed": self.passed}
+        return asdict(self) | {"calibrated": self.calibrated}
 
 
 def summarise(task: str, fingerprint: str, trials: Sequence[Trial]) -> Validation:
