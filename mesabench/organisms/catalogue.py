@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mesabench.agents.limited import LimitedAgent
 from mesabench.agents.planned import PlannedAgent, RandomAgent
@@ -20,14 +21,14 @@ from mesabench.organisms.creatures import Bouncer, Drifter, Turner, WallFollower
 from mesabench.organisms.faulty import FickleAgent, ForgetfulAgent
 from mesabench.organisms.roamers import CellWalker, Explorer, Patrol, Shy, ThingWalker
 from mesabench.rollout import Agent, rollout
-from mesabench.scorers.hypotheses import goal_cells, inert_kinds, list_goals, optimal_returns
+from mesabench.scorers.hypotheses import Goal, goal_cells, inert_kinds, list_goals, optimal_returns
 from mesabench.task import Task
 
 Use = Literal["calibrate", "test"]
 Family = Literal["planned", "mixture", "unlisted", "habit", "random", "trained"]
 GROUP = "mesabench.organisms"
 OTHER, NOTHING = "other_goal", "no_objective"
-OFTEN = 0.6  # share of the levels on which a thing is to be had
+OFTEN = 0.6  # share of the levels on which a thing is there, and comes to be reached
 LEVELS = 64  # on which places, things and optimal returns are looked up
 
 
@@ -132,8 +133,8 @@ def roamers(task: Task) -> Iterator[Organism]:
     cells = [g.cell for g in goals if g.cell is not None]
     inert = inert_kinds(played)
     there = goal_cells(goals, played.grid, inert).any((2, 3)).mean(1)
-    # Who wants what is seldom there, mostly wants nothing.
     kinds = [g for g, share in zip(goals, there, strict=True) if not g.cell and share >= OFTEN]
+    kinds = [g for g in kinds if share_reached(task, kind_mask(g, inert)) >= OFTEN]
     for i, cell in enumerate(spread(cells)):
         use: Use = "calibrate" if i < 2 else "test"
         yield roamer(
@@ -143,12 +144,7 @@ def roamers(task: Task) -> Iterator[Organism]:
             lambda s, c=cell: CellWalker(c, lapse=0.1, seed=s),
         )
     for i, kind in enumerate(kinds):
-        mask = np.zeros_like(inert)
-        where = (
-            slice(None) if kind.thing is None else kind.thing,
-            slice(None) if kind.colour is None else kind.colour,
-        )
-        mask[where] = inert[where]
+        mask = kind_mask(kind, inert)
         use = "calibrate" if i % 2 == 0 else "test"
         yield roamer(
             f"walks to {kind.name}",
@@ -161,6 +157,27 @@ def roamers(task: Task) -> Iterator[Organism]:
     if len(cells) > 1:
         ends = spread(cells)[:2]
         yield roamer("patrols", "patrol", "test", lambda s: Patrol(tuple(ends), lapse=0.1, seed=s))
+
+
+def share_reached(task: Task, mask: NDArray[np.bool_]) -> float:
+    """Return on which share of levels a walker that wants things of a kind comes to one.
+
+    Who wants what is seldom there, or walled up, mostly wants nothing.
+    """
+    walker = ThingWalker(mask)
+    rollout(walker, task, "test", LEVELS)
+    return float(walker.done.mean())
+
+
+def kind_mask(goal: Goal, inert: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which kinds of things fulfil a goal, bool [objects, colours]."""
+    mask, every = np.zeros_like(inert), slice(None)
+    where = (
+        every if goal.thing is None else goal.thing,
+        every if goal.colour is None else goal.colour,
+    )
+    mask[where] = inert[where]
+    return mask
 
 
 def roamer(name: str, recipe: str, use: Use, make: Callable[[int], Agent]) -> Organism:
