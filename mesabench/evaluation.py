@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mesabench.agents.planned import RandomAgent
-from mesabench.beside.looks import Beside, Subject, look_beside
+from mesabench.beside.looks import Beside, Subject, look_beside, play_worst
 from mesabench.files import as_json, versions, write_atomically
 from mesabench.registry import get_task
 from mesabench.rollout import Agent, Rollout, rollout
@@ -77,6 +77,7 @@ class Evaluation:
         judged: how many of the test levels inverse RL looked at.
         calibration: how far the posterior's probabilities can be trusted.
         beside: what else is said of the agent, none of which enters the verdict.
+        worst: the worst levels that the adversary found, as the agent plays them, for pictures.
     """
 
     task: Task
@@ -90,6 +91,7 @@ class Evaluation:
     judged: int
     calibration: Calibration
     beside: Beside | None
+    worst: list[Rollout] = field(repr=False)
 
     @property
     def verdict(self) -> str:
@@ -187,6 +189,7 @@ def evaluate(
     evidence, posterior = infer_from(shown)
     heldout = results["heldout"].returns[task.base.name].normalised
     assert heldout is not None
+    looks = look_beside(Subject(agent, shown, evidence, posterior, seed)) if beside else None
     return Evaluation(
         task=task,
         agent=name,
@@ -198,7 +201,8 @@ def evaluate(
         seed=seed,
         judged=min(judged, levels),
         calibration=calibration(task, knobs),
-        beside=look_beside(Subject(agent, shown, evidence, posterior, seed)) if beside else None,
+        beside=looks,
+        worst=[] if looks is None else play_worst(agent, task, looks.adversary, knobs),
     )
 
 

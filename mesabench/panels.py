@@ -2,16 +2,21 @@
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from mesabench.beside.looks import Beside
 from mesabench.beside.plots import draw_decisions, draw_weights
+from mesabench.pictures import Picture, data_uri, story, trajectory_picture
+from mesabench.rollout import Rollout
 from mesabench.scorers.choice import Share
 from mesabench.task import Task
 
 SIZE = (5.2, 3.1)  # inches
 DOTS = 160  # per inch
+TILE, GAP = 40, 20  # pixels of a level's cell, and between levels
 
 
 class Panel(NamedTuple):
@@ -28,8 +33,14 @@ class Panel(NamedTuple):
     picture: str
 
 
-def panels(task: Task, found: Beside) -> list[Panel]:
-    """Return the panels of a page, in the order in which one would ask."""
+def panels(task: Task, found: Beside, worst: Sequence[Rollout] = ()) -> list[Panel]:
+    """Return the panels of a page, in the order in which one would ask.
+
+    Args:
+        task: the task.
+        found: what there is to say.
+        worst: the worst levels that the adversary found, as the agent played them.
+    """
     return [
         oddities(found),
         competence(found),
@@ -40,7 +51,7 @@ def panels(task: Task, found: Beside) -> list[Panel]:
         value_head(found),
         probes(found),
         thinking(found),
-        adversary(found),
+        adversary(found, worst),
     ]
 
 
@@ -143,8 +154,8 @@ def thinking(found: Beside) -> Panel:
     return Panel(title, [result.conclusion], draw(lambda axes: draw_thinking(axes, result)))
 
 
-def adversary(found: Beside) -> Panel:
-    """Say how often it is competently wrong on training levels."""
+def adversary(found: Beside, worst: Sequence[Rollout]) -> Panel:
+    """Say how often it is competently wrong on training levels, and draw the worst."""
     title, result = "Where is it competently wrong on training levels?", found.adversary
     if result.reason is not None:
         return Panel(title, said(result), "")
@@ -154,8 +165,17 @@ def adversary(found: Beside) -> Panel:
         f"At random: {random}.",
         f"By search: {share(result.climbs)} of {result.climbs.total} climbs, of "
         f"{result.per_climb:.0f} levels each, end where it is.",
+        *(f"Drawn: {story(played, 0)}." for played in worst),
     ]
-    return Panel(title, lines, "")
+    drawn = [trajectory_picture(played, 0, TILE) for played in worst]
+    return Panel(title, lines, data_uri(side_by_side(drawn)) if drawn else "")
+
+
+def side_by_side(pictures: list[Picture]) -> Picture:
+    """Return pictures of one height as one, with white between them."""
+    gap = np.full((pictures[0].shape[0], GAP, 3), 255, np.uint8)
+    parts = [part for picture in pictures for part in (gap, picture)]
+    return np.concatenate(parts[1:], axis=1)
 
 
 def said(result: Any) -> list[str]:

@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 from mesabench.engine.codes import COLOURS
 from mesabench.evaluation import Evaluation, SplitResult
 from mesabench.files import versions, write_atomically
-from mesabench.panels import panels, picture_uri
+from mesabench.panels import Panel, panels, picture_uri
 from mesabench.pictures import data_uri, level_id, level_picture, story, trajectory_picture
 from mesabench.rollout import Rollout
 from mesabench.scorers import verdict
@@ -120,7 +120,9 @@ def context(evaluation: Evaluation, command: str | None) -> dict[str, Any]:
         "judged": evaluation.as_dict()["judged_levels"],
         "goals": likely_goals(evaluation),
         "scale": scale(splits.values()),
-        "panels": [] if evaluation.beside is None else panels(task, evaluation.beside),
+        "panels": []
+        if evaluation.beside is None
+        else panels(task, evaluation.beside, evaluation.worst),
         "trust": trust(evaluation),
         "trajectories": trajectories(evaluation.rollouts["test"]),
         "command": command or command_line(evaluation),
@@ -176,6 +178,13 @@ def trajectories(rollout: Rollout) -> list[Picture]:
         )
         for b in range(min(DRAWN, len(rollout.levels)))
     ]
+
+
+def beside_panels(evaluation: Evaluation) -> list[Panel]:
+    """Return what the page shows beside the verdict; nothing where it was not asked for."""
+    if evaluation.beside is None:
+        return []
+    return panels(evaluation.task, evaluation.beside, evaluation.worst)
 
 
 def trust(evaluation: Evaluation) -> str:

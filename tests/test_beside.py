@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 
 from mesabench.agents.planned import PlannedAgent
+from mesabench.beside.looks import WORST
 from mesabench.evaluation import evaluate
 from mesabench.files import as_json
 from mesabench.panels import panels
@@ -31,7 +32,9 @@ def test_the_verdict_is_the_same_with_and_without_what_stands_beside_it(task_id:
     assert brief.beside is None
     assert whole.beside is not None
     html, bare = page(whole), page(brief)
-    for panel in panels(task, whole.beside):
+    assert len(whole.worst) == min(WORST, len(whole.beside.adversary.worst)) > 0
+    assert brief.worst == []
+    for panel in panels(task, whole.beside, whole.worst):
         assert panel.title in html
         assert panel.title not in bare
         assert panel.lines or panel.picture

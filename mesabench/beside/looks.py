@@ -16,12 +16,16 @@ from mesabench.beside.competence import Competence, control_capability
 from mesabench.beside.decisions import Decisions, list_decisions
 from mesabench.beside.inside import Inside, look_inside
 from mesabench.beside.oddities import Oddities, find_oddities
+from mesabench.beside.staging import play_texts
 from mesabench.beside.thinking import Thinking, measure_thinking
 from mesabench.beside.weights import Weights, fit_weights
 from mesabench.errors import AgentError
 from mesabench.rollout import Agent, Rollout
 from mesabench.scorers.evidence import Evidence
 from mesabench.scorers.irl import Posterior
+from mesabench.task import Task
+
+WORST = 3  # levels that an adversary found, for pictures
 
 
 @dataclass(frozen=True)
@@ -106,3 +110,11 @@ def untrained(agent: Agent, played: Rollout) -> list[OnnxAgent]:
         return untrained_agents(agent.model, played.task)
     except AgentError:
         return []
+
+
+def play_worst(agent: Agent, task: Task, found: Search, knobs: dict[str, Any]) -> list[Rollout]:
+    """Let an agent play the worst levels that an adversary found; those of the worst's size."""
+    chosen = [f for f in found.worst if f.knobs == found.worst[0].knobs][:WORST]
+    return [
+        play_texts(agent, task, [f.text], split=found.split, **(knobs | f.knobs)) for f in chosen
+    ]
