@@ -106,8 +106,10 @@ def with_calibration(evaluation, *, calibrated):
 
 
 def test_pictures_are_png_of_the_right_size(evaluation, html):
-    pictures = re.findall(r'src="data:image/png;base64,([^"]+)" alt="([^"]+)"', html)
+    found = re.findall(r'src="data:image/png;base64,([^"]+)" alt="([^"]+)"', html)
+    pictures = [(data, alt) for data, alt in found if alt.startswith(evaluation.task.id)]
     assert len(pictures) == 2 * LEVELS + DRAWN
+    assert len(found) - len(pictures) == (evaluation.calibration.record is not None)
     for split, count in (("train", LEVELS), ("test", LEVELS + DRAWN)):
         assert sum(f"/{split}/" in alt for _, alt in pictures) == count
         side = evaluation.task.level(split).size * TILE
