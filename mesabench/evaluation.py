@@ -138,7 +138,7 @@ class Evaluation:
                 for name, split in self.splits.items()
             },
             "judged_levels": self.judged,
-            "beside": None if self.beside is None else asdict(self.beside),
+            "beside": None if self.beside is None else figures_of(self.beside),
             "knobs": self.knobs,
             "seed": self.seed,
             "versions": versions(),
@@ -148,6 +148,13 @@ class Evaluation:
         """Write ``evaluation.json`` into a folder, whole or not at all; return its path."""
         text = json.dumps(as_json(self.as_dict()), indent=2, allow_nan=False)
         return write_atomically(Path(folder) / "evaluation.json", text)
+
+
+def figures_of(beside: Beside) -> dict[str, Any]:
+    """Return what is beside a verdict as plain data, without how fast it was measured to be."""
+    found = asdict(beside)
+    del found["oddities"]["steps_per_second"]
+    return found
 
 
 def evaluate(
