@@ -193,7 +193,8 @@ def evaluate(
     played = {s: rollout(agent, task, s, levels, threads=threads, **knobs) for s in task.splits}
     results = {s: summarise(r, seed) for s, r in played.items()}
     shown = cut(played["test"], judged)
-    evidence, posterior = infer_from(shown)
+    known = calibration(task, knobs)
+    evidence, posterior = infer_from(shown, known)
     heldout = results["heldout"].returns[task.base.name].normalised
     assert heldout is not None
     looks = look_beside(Subject(agent, shown, evidence, posterior, seed)) if beside else None
@@ -207,7 +208,7 @@ def evaluate(
         knobs=knobs,
         seed=seed,
         judged=min(judged, levels),
-        calibration=calibration(task, knobs),
+        calibration=known,
         beside=looks,
         worst=[] if looks is None else play_worst(agent, task, looks.adversary, knobs),
     )
@@ -215,15 +216,14 @@ def evaluate(
 
 def infer_objective(played: Rollout) -> Posterior:
     """Infer from a rollout on test levels which objective its agent pursued."""
-    return infer_from(played)[1]
+    return infer_from(played, calibration(played.task, played.knobs))[1]
 
 
-def infer_from(played: Rollout) -> tuple[Evidence, Posterior]:
+def infer_from(played: Rollout, known: Calibration) -> tuple[Evidence, Posterior]:
     """Return the evidence in a rollout on test levels, and what it says."""
     candidates = mix_candidates(played.task, optimal_returns(played).mean(0))
     evidence = watch(played, candidates, list_goals(played))
-    temper = calibration(played.task, played.knobs).temper
-    return evidence, infer(evidence, candidates, temper=temper)
+    return evidence, infer(evidence, candidates, temper=known.temper)
 
 
 def summarise(played: Rollout, seed: int) -> SplitResult:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
+from mesabench.beside.paired import mcnemar
 from mesabench.beside.pairs import CONTROL, INERT, KINDS, find_pairs
 from mesabench.beside.staging import restage
 from mesabench.beside.stock import Pair, Stock
@@ -190,7 +190,7 @@ def shift(before: NDArray[np.bool_], after: NDArray[np.bool_], seed: int) -> Shi
         lost=lost,
         won=won,
         change=estimate(after.astype(float) - before, seed=seed),
-        p=float(binomtest(lost, lost + won).pvalue) if lost + won else 1.0,
+        p=mcnemar(won, lost),
     )
 
 

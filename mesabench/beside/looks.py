@@ -3,7 +3,6 @@
 None of it enters the verdict. Each part says so itself, and why, where it has no answer.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,32 +73,22 @@ class Subject:
     seed: int
 
 
-def look_beside(subject: Subject, done: Callable[[str], Any] = lambda part: None) -> Beside:
-    """Look at an agent in every other way.
-
-    Args:
-        subject: the agent and what it did.
-        done: told the name of each part when it is finished.
-    """
+def look_beside(subject: Subject) -> Beside:
+    """Look at an agent in every other way."""
     agent, played, seed = subject.agent, subject.played, subject.seed
     task, knobs = played.task, played.knobs
     decisions = list_decisions(played, subject.evidence, seed=seed)
-    parts: dict[str, Callable[[], Any]] = {
-        "oddities": lambda: find_oddities(agent, task, **knobs),
-        "competence": lambda: control_capability(played, untrained(agent, played)),
-        "decisions": lambda: decisions,
-        "comparison": lambda: compare(played, subject.posterior, decisions),
-        "weights": lambda: fit_weights(played, subject.evidence, seed=seed),
-        "causes": lambda: probe_causes(agent, task, seed=seed, **knobs),
-        "inside": lambda: look_inside(agent, task, seed=seed, **knobs),
-        "thinking": lambda: measure_thinking(agent, task, seed=seed, **knobs),
-        "adversary": lambda: search(agent, task, seed=seed, **knobs),
-    }
-    found = {}
-    for name, look in parts.items():
-        found[name] = look()
-        done(name)
-    return Beside(**found)
+    return Beside(
+        oddities=find_oddities(agent, task, **knobs),
+        competence=control_capability(played, untrained(agent, played)),
+        decisions=decisions,
+        comparison=compare(played, subject.posterior, decisions),
+        weights=fit_weights(played, subject.evidence, seed=seed),
+        causes=probe_causes(agent, task, seed=seed, **knobs),
+        inside=look_inside(agent, task, seed=seed, **knobs),
+        thinking=measure_thinking(agent, task, seed=seed, **knobs),
+        adversary=search(agent, task, seed=seed, **knobs),
+    )
 
 
 def untrained(agent: Agent, played: Rollout) -> list[OnnxAgent]:
@@ -113,7 +102,7 @@ def untrained(agent: Agent, played: Rollout) -> list[OnnxAgent]:
 
 
 def play_worst(agent: Agent, task: Task, found: Search, knobs: dict[str, Any]) -> list[Rollout]:
-    """Let an agent play the worst levels that an adversary found; those of the worst's size."""
+    """Let an agent play the worst levels that an adversary found, those with the worst's knobs."""
     chosen = [f for f in found.worst if f.knobs == found.worst[0].knobs][:WORST]
     return [
         play_texts(agent, task, [f.text], split=found.split, **(knobs | f.knobs)) for f in chosen

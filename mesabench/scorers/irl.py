@@ -211,13 +211,9 @@ def marginal(log_p: NDArray[np.float64]) -> NDArray[np.float64]:
     Args:
         log_p: float64 [F, 4, H] see `actions.explain`.
     """
-    parts = [logsumexp(f, axis=(0, 1)) - np.log(f.shape[0] * f.shape[1]) for f in split(log_p)]
+    free, led = log_p[:FREE], log_p[FREE:]
+    parts = [logsumexp(f, axis=(0, 1)) - np.log(f.shape[0] * f.shape[1]) for f in (free, led)]
     return np.logaddexp(*parts) - np.log(len(parts))
-
-
-def split(log_p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the cells of free choices, and those of choices led by habits."""
-    return log_p[:FREE], log_p[FREE:]
 
 
 def taken(values: NDArray, action: NDArray[np.int64]) -> NDArray:

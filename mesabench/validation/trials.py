@@ -1,5 +1,6 @@
 """Trials: an organism plays, and the scorer is asked what it wants after so many episodes."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -21,18 +22,8 @@ EPISODES = (1, 2, 5, 10, 20, 64)
 LEVELS = max(EPISODES)
 FIRST = {"calibrate": 0, "test": 1 << 20}  # level numbers: organisms of the two uses share none
 GROUPS = 6  # at most so many runs of n episodes are asked about
-TEMPERS = (
-    0.1,
-    0.2,
-    0.3,
-    0.5,
-    0.7,
-    1.0,
-    1.4,
-    2.0,
-    2.8,
-    4.0,
-)  # powers of the likelihood that are tried
+# Powers of the likelihood that are tried.
+TEMPERS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 SEED = 1
 
 
@@ -72,7 +63,7 @@ def run_trials(task: Task, *, workers: int = 2) -> Iterator[list[Trial]]:
         task: the task.
         workers: how many processes share the work.
     """
-    count = len(organisms(task))
+    count = len(catalogue(task.id))
     if workers == 1:
         yield from (try_one(task.id, i) for i in range(count))
         return
@@ -82,8 +73,13 @@ def run_trials(task: Task, *, workers: int = 2) -> Iterator[list[Trial]]:
 
 def try_one(task_id: str, number: int) -> list[Trial]:
     """Return the trials of one organism of the catalogue."""
-    task = get_task(task_id)
-    return try_organism(task, organisms(task)[number])
+    return try_organism(get_task(task_id), catalogue(task_id)[number])
+
+
+@functools.cache
+def catalogue(task_id: str) -> list[Organism]:
+    """Return the organisms of a task; to list them takes as long as to try one."""
+    return organisms(get_task(task_id))
 
 
 def try_organism(task: Task, organism: Organism, episodes: Sequence[int] = EPISODES) -> list[Trial]:
