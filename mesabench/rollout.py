@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesabench.engine.batch import Engine
-from mesabench.engine.world import OBJECT
+from mesabench.engine.world import OBJECT, Rules
 from mesabench.errors import AgentError, NonFiniteLogits
 from mesabench.observation import Observation, observe_batch
 from mesabench.task import Objective, Task
@@ -70,6 +70,19 @@ class Rollout:
     def things(self, thing: int) -> NDArray[np.int64]:
         """Return how many things of a type each level began with, int64 [N]."""
         return (self.grid[..., OBJECT] == thing).sum((1, 2))
+
+    def begin(self) -> Engine:
+        """Return an engine in which the rollout's levels are about to begin."""
+        count = len(self.levels)
+        engine = Engine(self.task, self.split, batch=count, autoreset=False, knobs=self.knobs)
+        engine.reset(levels=self.levels)
+        return engine
+
+    @functools.cached_property
+    def rules(self) -> Rules:
+        """The rule table of the rollout's levels, by which every episode ends that is done."""
+        palette = getattr(self.task.level(self.split, **self.knobs), "palette", 0)
+        return self.task.rule_table(palette=palette)
 
     @functools.cached_property
     def counts(self) -> NDArray[np.int64]:

@@ -56,8 +56,7 @@ def ahead(played: Rollout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def paying(played: Rollout) -> NDArray[np.bool_]:
     """Return which cells' touch pays some candidate when the episode begins, bool [N, W, H]."""
     task = played.task
-    palette = getattr(task.level(played.split, **played.knobs), "palette", 0)
-    events = emitted(task.rule_table(palette=palette), played.grid, played.marks)
+    events = emitted(played.rules, played.grid, played.marks)
     return (events & paid_events(task, *task.candidates)) != 0
 
 

@@ -19,7 +19,6 @@ from scipy.stats import rankdata
 
 from mesabench.agents.recording import Record
 from mesabench.beside.resampling import TAILS, level_counts
-from mesabench.engine.batch import Engine
 from mesabench.planner import plan_worlds
 from mesabench.rollout import Rollout
 from mesabench.scorers.returns import Estimate
@@ -93,11 +92,7 @@ def optimal_values(played: Rollout) -> NDArray[np.float64]:
 
     NaN after an episode's end.
     """
-    task = played.task
-    engine = Engine(
-        task, played.split, batch=len(played.levels), autoreset=False, knobs=played.knobs
-    )
-    engine.reset(levels=played.levels)
+    task, engine = played.task, played.begin()
     wanted = task.candidates
     found = np.full((*played.actions.shape, len(wanted)), np.nan)
     plans = plan_worlds(engine, task.weights(*wanted), task.discounts(*wanted))

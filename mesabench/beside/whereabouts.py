@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.engine.batch import Engine
 from mesabench.engine.world import DIR, X, Y
 from mesabench.rollout import Rollout
 from mesabench.scorers.habits import STEP
@@ -22,10 +21,7 @@ def whereabouts(played: Rollout) -> NDArray[np.int8]:
     brings about, an event that the objective pays for; walls between do not count.
     """
     task = played.task
-    engine = Engine(
-        task, played.split, batch=len(played.levels), autoreset=False, knobs=played.knobs
-    )
-    engine.reset(levels=played.levels)
+    engine = played.begin()
     wanted = [paid_events(task, o) | causing_events(task, o) for o in task.candidates]
     found = np.full((*played.actions.shape, len(wanted)), NOWHERE, np.int8)
     world = engine.world

@@ -18,10 +18,22 @@ from typing import Any, TypeVar
 
 import numba
 from numba import config, types
+from numba.core.caching import FunctionCache
 from numba.core.registry import CPUDispatcher
+from numba.core.runtime import rtsys
 from platformdirs import user_cache_path
 
 F = TypeVar("F", bound=Callable)
+
+
+class KernelCache(FunctionCache):
+    """Numba's cache, but for what it costs to load."""
+
+    def load_overload(self, sig, target_context):
+        """Load what is on disk, without Numba's registries: only compiling needs those."""
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
 
 
 class Kernel(CPUDispatcher):
@@ -30,6 +42,10 @@ class Kernel(CPUDispatcher):
     To Numba a literal argument has a type of its own, so that put(.., WALL) and put(.., EMPTY)
     would be compiled one by one.
     """
+
+    def enable_caching(self):
+        """Keep compiled code on disk."""
+        self._cache = KernelCache(self.py_func)
 
     def get_call_template(self, args, kws):
         """Resolve a call by another kernel, by the plain types of its arguments."""

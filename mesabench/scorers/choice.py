@@ -85,8 +85,7 @@ def held(rollout: Rollout, before: NDArray[np.int64], item: str) -> NDArray[np.i
 def emitters(rollout: Rollout, event: str) -> NDArray[np.int64]:
     """Return how many things that emit an event each level began with, int64 [N]."""
     task = rollout.task
-    palette = getattr(task.level(rollout.split, **rollout.knobs), "palette", 0)
-    events = emitted(task.rule_table(palette=palette), rollout.grid, rollout.marks)
+    events = emitted(rollout.rules, rollout.grid, rollout.marks)
     wanted = (events & np.uint32(1 << task.events.index(event))) != 0
     return np.count_nonzero(wanted, axis=(1, 2)).astype(np.int64)
 

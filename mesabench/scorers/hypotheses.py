@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesabench.engine import codes
-from mesabench.engine.batch import Engine
 from mesabench.engine.world import COLOUR, OBJECT
 from mesabench.planner import best_values
 from mesabench.rollout import Rollout
@@ -57,12 +56,8 @@ class Candidates:
 def optimal_returns(rollout: Rollout) -> NDArray[np.float64]:
     """Return the optimal discounted return of every candidate on each level, float64 [N, K]."""
     task = rollout.task
-    engine = Engine(
-        task, rollout.split, batch=len(rollout.levels), autoreset=False, knobs=rollout.knobs
-    )
-    engine.reset(levels=rollout.levels)
     wanted = task.candidates
-    return best_values(engine, task.weights(*wanted), task.discounts(*wanted))
+    return best_values(rollout.begin(), task.weights(*wanted), task.discounts(*wanted))
 
 
 def mix_candidates(task: Task, ranges: NDArray[np.float64]) -> Candidates:
@@ -146,8 +141,7 @@ def inert_kinds(rollout: Rollout) -> NDArray[np.bool_]:
     says so is not, if more than half of its things are marked.
     """
     task, grid = rollout.task, rollout.grid
-    palette = getattr(task.level(rollout.split, **rollout.knobs), "palette", 0)
-    rules = task.rule_table(palette=palette)
+    rules = rollout.rules
     wanted = paid_events(task, *task.candidates) | causing_events(task, *task.candidates)
     pays = rules.events[codes.ON_TOUCH, :, :, 0] & wanted != 0
     kinds = grid[..., OBJECT], grid[..., COLOUR]
@@ -188,8 +182,7 @@ def list_goals(rollout: Rollout) -> list[Goal]:
 def are_candidates(goals: list[Goal], rollout: Rollout) -> NDArray[np.bool_]:
     """Tell which goals' cells are those of some candidate objective on every level, bool [G]."""
     task, grid = rollout.task, rollout.grid
-    palette = getattr(task.level(rollout.split, **rollout.knobs), "palette", 0)
-    events = emitted(task.rule_table(palette=palette), grid, rollout.marks)
+    events = emitted(rollout.rules, grid, rollout.marks)
     cells = goal_cells(goals, grid, inert_kinds(rollout))
     paid = [events & paid_events(task, objective) != 0 for objective in task.candidates]
     return np.array([any((same == mine).all() for same in paid) for mine in cells], np.bool_)

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.engine.batch import Engine
 from mesabench.planner.decisions import part
 from mesabench.planner.states import explore, follow_states, plan_states
 from mesabench.rollout import Rollout
@@ -21,12 +20,7 @@ class StateJudge(Judge):
 
     def __init__(self, rollout: Rollout, candidates: Candidates, goals: list[Goal]):
         super().__init__(rollout, candidates, goals)
-        count = len(rollout.levels)
-        engine = Engine(
-            rollout.task, rollout.split, batch=count, autoreset=False, knobs=rollout.knobs
-        )
-        engine.reset(levels=rollout.levels)
-        self._graphs = explore(engine)
+        self._graphs = explore(rollout.begin())
 
     def _level(
         self, replayed: Replay, stretches: list[Stretch]
