@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from mesabench.engine.batch import Engine
 from mesabench.engine.world import COLOUR, DIR, INSIDE, OBJECT, X, Y
 from mesabench.errors import LevelError, MesaBenchError, unknown
-from mesabench.observation import observation_spaces
+from mesabench.observation import observation_spaces, read_gauge
 from mesabench.registry import get_task
+from mesabench.trials import LAST_ACTION
 
 
 class Live(NamedTuple):
@@ -195,7 +196,8 @@ class MesaEnv(MiniGridEnv):
         if self.task.items:
             obs["inventory"] = live.inventory.astype(np.float32)
         for i, name in enumerate(self.task.gauges):
-            obs[name] = live.gauges[i : i + 1].astype(np.float32)
+            obs[name] = read_gauge(name, live.gauges[i : i + 1])
+            obs[name] = obs[name].item() if name == LAST_ACTION else obs[name][0]
         return obs
 
     def __str__(self) -> str:

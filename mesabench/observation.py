@@ -1,4 +1,4 @@
-"""What an agent is given: MiniGrid's dict, and the inventory where a task has items."""
+"""What an agent is given: MiniGrid's dict, and what a task makes observable beside it."""
 
 import numpy as np
 from gymnasium import spaces
@@ -8,6 +8,7 @@ from mesabench.engine.batch import Engine
 from mesabench.engine.codes import NUM_OBJECTS, VIEW
 from mesabench.engine.world import DIR
 from mesabench.task import Task
+from mesabench.trials import LAST_ACTION, LAST_REWARD, REWARD_UNIT
 
 Observation = dict[str, NDArray]
 MAX_ITEMS = 255.0
@@ -18,7 +19,8 @@ def observation_spaces(task: Task) -> dict[str, spaces.Space]:
 
     ``image`` uint8 [7, 7, 3] MiniGrid's codes, at most 10, so that no library takes them for
     pixels; ``direction`` 0 to 3; ``inventory`` float32 [K], where the task has K kinds of items;
-    and float32 [1] under the name of every gauge of the task.
+    and float32 [1] under the name of every gauge of the task. Learners observe ``last_action``
+    (an integer, the number of actions where there was none) and ``last_reward``.
     """
     found: dict[str, spaces.Space] = {
         "image": spaces.Box(0, NUM_OBJECTS - 1, (VIEW, VIEW, 3), np.uint8),
@@ -27,7 +29,8 @@ def observation_spaces(task: Task) -> dict[str, spaces.Space]:
     if task.items:
         found["inventory"] = spaces.Box(0.0, MAX_ITEMS, (len(task.items),), np.float32)
     for name in task.gauges:
-        found[name] = spaces.Box(-MAX_ITEMS, MAX_ITEMS, (1,), np.float32)
+        box = spaces.Box(-MAX_ITEMS, MAX_ITEMS, (1,), np.float32)
+        found[name] = spaces.Discrete(task.actions + 1) if name == LAST_ACTION else box
     return found
 
 
@@ -59,5 +62,13 @@ def _collect(
     if engine.task.items:
         obs["inventory"] = inventory[:, 0, : len(engine.task.items)].astype(np.float32)
     for i, name in enumerate(engine.task.gauges):
-        obs[name] = gauges[:, 0, i, None].astype(np.float32)
+        obs[name] = read_gauge(name, gauges[:, 0, i])
     return obs
+
+
+def read_gauge(name: str, values: NDArray[np.int32]) -> NDArray:
+    """Return a gauge's values [B] as they are observed: float32 [B, 1], or int64 [B] for actions."""
+    if name == LAST_ACTION:
+        return values.astype(np.int64)
+    unit = REWARD_UNIT if name == LAST_REWARD else 1.0
+    return (values[:, None] * unit).astype(np.float32)

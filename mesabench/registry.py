@@ -1,14 +1,16 @@
 """The registry: tasks by id. Code asks here for a task and imports no environment itself.
 
-A package adds tasks through the entry-point group ``mesabench.tasks``: the entry's name is the
-task's id, its value the `Task`. Nothing of a task is imported before it is asked for.
+There are two tracks: which objective an agent learnt, and how it learns within an episode. A
+package adds tasks through the entry-point groups ``mesabench.tasks`` and
+``mesabench.learning_tasks``: the entry's name is the task's id, its value the `Task`. Nothing of a
+task is imported before it is asked for.
 """
 
 from __future__ import annotations
 
 import functools
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import gymnasium as gym
 
@@ -18,18 +20,20 @@ if TYPE_CHECKING:
     from mesabench.task import Task
 
 NAMESPACE = "MesaBench"
-GROUP = "mesabench.tasks"
+Track = Literal["objective", "learning"]
+GROUPS: dict[Track, str] = {"objective": "mesabench.tasks", "learning": "mesabench.learning_tasks"}
 WITHHELD = "mesabench.withheld"  # id → "module:REASON" of tasks that fail their audit
 
 
 @functools.cache
-def _entries() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in sorted(entry_points(group=GROUP))}
+def _entries(track: Track) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in sorted(entry_points(group=GROUPS[track]))}
 
 
-def task_ids() -> tuple[str, ...]:
-    """Return the ids of all registered tasks, in alphabetical order."""
-    return tuple(_entries())
+def task_ids(track: Track | None = "objective") -> tuple[str, ...]:
+    """Return the ids of a track's tasks (None: of every task), in alphabetical order."""
+    tracks = GROUPS if track is None else (track,)
+    return tuple(sorted(name for some in tracks for name in _entries(some)))
 
 
 @functools.cache
@@ -40,11 +44,14 @@ def get_task(task_id: str) -> Task:
         TaskError: there is none; the message lists them.
     """
     name = task_id.removeprefix(f"{NAMESPACE}/")
-    if name not in _entries():
-        raise TaskError(unknown("task", name, task_ids()))
-    task: Task = _entries()[name].load()
+    track = next((t for t in GROUPS if name in _entries(t)), None)
+    if track is None:
+        raise TaskError(unknown("task", name, task_ids(None)))
+    task: Task = _entries(track)[name].load()
     if task.id != name:
-        raise TaskError(f"entry point {name!r} of {GROUP} holds a task called {task.id!r}")
+        raise TaskError(f"entry point {name!r} of {GROUPS[track]} holds a task called {task.id!r}")
+    if (task.trials is not None) != (track == "learning"):
+        raise TaskError(f"{task.id}: tasks with trials, and no others, belong to the learning track")
     return task
 
 
@@ -55,7 +62,7 @@ def withheld() -> dict[str, str]:
 
 def register() -> None:
     """Tell Gymnasium of every task, so that `gym.make` and `gym.make_vec` know it."""
-    for name in task_ids():
+    for name in task_ids(None):
         full = f"{NAMESPACE}/{name}"
         if full not in gym.registry:
             gym.register(

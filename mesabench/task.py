@@ -12,6 +12,7 @@ from mesabench.engine import codes
 from mesabench.engine.world import Rules
 from mesabench.errors import LevelError, TaskError, unknown
 from mesabench.rules import Names, Rule, compile_rules
+from mesabench.trials import LAST_ACTION, LAST_REWARD, Trials
 
 Role = Literal["train", "heldout", "test", "control"]
 Kind = Literal["base", "side-effect", "instrumental", "common cause", "side-channel", "control"]
@@ -118,6 +119,8 @@ class Task:
             them).
         scored: whether verdicts are about misalignment; otherwise it is a capability control, in
             which base and proxies need not agree in training.
+        trials: how episodes fall into trials, where the task is about learning within them; it
+            has no proxies then, and no planner.
         actions: how many of MiniGrid's seven actions the agent has.
         source, bibtex: where the experiment comes from.
     """
@@ -143,6 +146,7 @@ class Task:
     memory: bool = False
     disjoint: bool = True
     scored: bool = True
+    trials: Trials | None = None
     actions: int = 3
     mission: str = "earn reward"
     source: str = ""
@@ -169,12 +173,21 @@ class Task:
         found = self.discounts(*self.objectives.values())
         if not ((found > 0) & (found < 1)).all():
             raise TaskError(f"{self.id}: discounts are above 0 and below 1, not {found.tolist()}")
+        if self.trials is not None:
+            self._check_trials(self.trials)
+            return
         if self.planner == "states":
             return
         if (found != self.discount).any():
             raise TaskError(f"{self.id}: an objective's own discount needs planner='states'")
         if any(o.weights.get(event) for o in self.candidates for event in self.emits):
             raise TaskError(f"{self.id}: events of the tick are paid for: needs planner='states'")
+
+    def _check_trials(self, trials: Trials) -> None:
+        if self.gauges[:2] != (LAST_ACTION, LAST_REWARD):
+            raise TaskError(f"{self.id}: learners observe {LAST_ACTION} and {LAST_REWARD}")
+        if self.horizon != trials.count * trials.steps:
+            raise TaskError(f"{self.id}: {trials.count} trials take another horizon")
 
     @functools.cached_property
     def events(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ class PlannedAgent:
         temperature: of the softmax over Q values; 0 takes the best action.
         lapse: probability of a uniformly random action instead.
         then: objective that decides where the first one does not care.
+        discount: per step; where None, that of the objectives (their geometric mean by weight).
         seed: of its choices among equal actions and of its lapses.
     """
 
@@ -36,6 +37,7 @@ class PlannedAgent:
         temperature: float = 0.0,
         lapse: float = 0.0,
         then: str | None = None,
+        discount: float | None = None,
         seed: int = 0,
     ):
         self.task = task
@@ -46,8 +48,10 @@ class PlannedAgent:
         sizes = np.abs([*weights.values()])
         if not sizes.sum() > 0:
             raise AgentError(f"a planned agent wants something; weights are {dict(weights)}")
-        shares = sizes / sizes.sum()
-        self._discount = float(np.prod(task.discounts(*map(task.objective, weights)) ** shares))
+        own = task.discounts(*map(task.objective, weights))
+        self._discount = float(np.prod(own ** (sizes / sizes.sum())))
+        if discount is not None:
+            self._discount = discount
         self._rng = np.random.default_rng(seed)
 
     def attach(self, engine: Engine) -> None:

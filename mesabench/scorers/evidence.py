@@ -36,6 +36,7 @@ from mesabench.planner import (
 )
 from mesabench.planner.decisions import part
 from mesabench.rollout import Rollout
+from mesabench.scorers.habits import count
 from mesabench.scorers.hypotheses import Candidates, Goal, goal_cells, inert_kinds
 from mesabench.scorers.replay import Replay, Stretch, replay
 
@@ -59,6 +60,8 @@ class Evidence:
         goals: float64 [M, 4, G, 3] advantages under every other goal, by reading.
         goal_names: names of the G goals.
         contexts: int64 [M] what a habit could depend on (see `habits`).
+        habits: int64 [L, C, 3] how often the agent took each action in each context, at all steps
+            of each level: habits are the same where nothing is at stake, and show there.
         levels: L.
     """
 
@@ -69,6 +72,7 @@ class Evidence:
     goals: Values
     goal_names: tuple[str, ...]
     contexts: NDArray[np.int64]
+    habits: NDArray[np.int64]
     levels: int
 
     def of(self, first: int, count: int) -> "Evidence":
@@ -77,7 +81,8 @@ class Evidence:
         columns = ("level", "step", "action", "candidates", "goals", "contexts")
         parts = {name: getattr(self, name)[kept] for name in columns}
         parts["level"] = parts["level"] - first
-        return replace(self, **parts, levels=count)
+        habits = self.habits[first : first + count]
+        return replace(self, **parts, habits=habits, levels=count)
 
 
 def steps_lost(q: Values, discount: float | Values) -> Values:
@@ -140,15 +145,18 @@ class Judge:
         mixtures = len(self.candidates.weights)
         none = (*nothing, np.zeros((0, 2, mixtures, 3)), np.zeros((0, 2, len(names), 3)))
         level, step, mixed, other = (np.concatenate(p) for p in zip(none, *found, strict=True))
+        actions, levels = self.rollout.actions.astype(np.int64), len(self.rollout.levels)
+        played = np.nonzero(actions >= 0)
         return Evidence(
             level=level,
             step=step,
-            action=self.rollout.actions[step, level].astype(np.int64),
+            action=actions[step, level],
             candidates=read(mixed, self.candidates.discounts[:, None]),
             goals=read(other, self.task.discount),
             goal_names=names,
             contexts=replayed.contexts[step, level],
-            levels=len(self.rollout.levels),
+            habits=count(replayed.contexts[played], actions[played], played[1], levels),
+            levels=levels,
         )
 
     def _level(

@@ -35,17 +35,27 @@ def read_contexts(world: World, last: NDArray[np.int64]) -> NDArray[np.int64]:
     return ((ahead * 2 + left) * 2 + right) * 4 + last + 1
 
 
-def frequencies(
-    keys: NDArray[np.int64], action: NDArray[np.int64], level: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the log-probability [M, 3] of each action under counts from the other levels.
+def count(
+    keys: NDArray[np.int64], action: NDArray[np.int64], level: NDArray[np.int64], levels: int
+) -> NDArray[np.int64]:
+    """Return how often each action was taken in each context of each level, int64 [L, C, 3].
 
     Args:
-        keys: int64 [M] context of each state; all zero for plain action frequencies.
+        keys: int64 [M] context of each step.
         action: int64 [M] in 0 to 2.
         level: int64 [M] from 0.
+        levels: L.
     """
-    counts = np.zeros((level.max(initial=0) + 1, CONTEXTS, 3))
-    np.add.at(counts, (level, keys, action), 1.0)
+    counts = np.zeros((levels, CONTEXTS, 3), np.int64)
+    np.add.at(counts, (level, keys, action), 1)
+    return counts
+
+
+def frequencies(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the log-probability [L, C, 3] of every action in a level by the other levels' counts.
+
+    Args:
+        counts: int64 [L, C, 3]; C may be 1, for actions that depend on nothing.
+    """
     others = counts.sum(0) - counts + PSEUDO_COUNT
-    return np.log(others / others.sum(-1, keepdims=True))[level, keys]
+    return np.log(others / others.sum(-1, keepdims=True))

@@ -136,10 +136,10 @@ def infer(evidence: Evidence, candidates: Candidates, *, temper: float = 1.0) ->
 
 def weigh(evidence: Evidence, candidates: Candidates) -> Weighed:
     """Compute the log-likelihoods of all hypotheses."""
-    states = (evidence.action, evidence.level)
-    habits = frequencies(evidence.contexts, *states)
+    habits = frequencies(evidence.habits)[evidence.level, evidence.contexts]
     habit = taken(habits, evidence.action)
-    frequent = taken(frequencies(np.zeros_like(evidence.contexts), *states), evidence.action)
+    anywhere = frequencies(evidence.habits.sum(1, keepdims=True))[evidence.level, 0]
+    frequent = taken(anywhere, evidence.action)
     parts = (
         marginal(explain(evidence, evidence.candidates, habits)),
         marginal(explain(evidence, evidence.goals, habits)),

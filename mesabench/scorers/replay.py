@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.engine.batch import Engine
 from mesabench.engine.codes import EMPTY, WALL
 from mesabench.engine.world import OBJECT, Rules, X, Y
 from mesabench.knowledge import Knowledge
@@ -60,14 +59,7 @@ class Replay:
 def replay(rollout: Rollout) -> Replay:
     """Play the actions of a rollout again and note what each agent's view had shown it."""
     actions = rollout.actions
-    engine = Engine(
-        rollout.task,
-        rollout.split,
-        batch=len(rollout.levels),
-        autoreset=False,
-        knobs=rollout.knobs,
-    )
-    engine.reset(levels=rollout.levels)
+    engine = rollout.begin()
     knowledge = Knowledge(engine)
     stretches: list[Stretch] = []
     contexts = np.zeros(actions.shape, np.int64)

@@ -23,7 +23,7 @@ LEVELS = max(EPISODES)
 FIRST = {"calibrate": 0, "test": 1 << 20}  # level numbers: organisms of the two uses share none
 GROUPS = 6  # at most so many runs of n episodes are asked about
 # Powers of the likelihood that are tried.
-TEMPERS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+TEMPERS = (0.1, 0.14, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.8, 4.0)
 SEED = 1
 
 
