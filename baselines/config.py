@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+from mesabench.commands import parse_knobs
 from mesabench.engine.codes import NUM_COLOURS
 from mesabench.registry import get_task
 
@@ -47,6 +48,10 @@ class TrainConfig:
     """Share of test-like levels mixed into training."""
     num_levels: int | None = None
     """How many levels are trained on; all of them where None."""
+    level: tuple[str, ...] = ()
+    """Knobs of the level generator to change, as knob=number."""
+    discount: float | None = None
+    """Per step; the task's where None."""
     palette: int | None = None
     """Turn of the colours; seed mod 6 where None, so that seeds balance the colours."""
     checkpoint_every: int = 250_000
@@ -57,19 +62,26 @@ class TrainConfig:
     """Torch device."""
 
     def knobs(self, task_id: str) -> dict[str, int]:
-        """Return the level knobs that the run trains with."""
+        """Return the level knobs that the run trains with.
+
+        Raises:
+            LevelError: one of `level` is no knob and number.
+        """
+        given = parse_knobs(get_task(task_id), self.level) or {}
         if "palette" not in get_task(task_id).train._fields:
-            return {}
+            return given
         turn = self.seed % NUM_COLOURS if self.palette is None else self.palette
-        return {"palette": turn}
+        return {"palette": turn} | given
 
     def fingerprint(self, task_id: str) -> str:
         """Return a hash of everything that must not change when a run is resumed."""
         fixed = {k: v for k, v in asdict(self).items() if k not in RESUMABLE}
-        if self.objective is None:  # as in runs that began before there was a choice
-            del fixed["objective"]
+        for name in LATER:  # as in runs that began before there was a choice
+            if not fixed[name]:
+                del fixed[name]
         text = json.dumps([task_id, fixed], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 RESUMABLE = ("steps", "checkpoint_every", "threads", "device")  # may differ in the next session
+LATER = ("objective", "level", "discount")  # settings that earlier versions did not have

@@ -6,6 +6,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
 from mesabench.engine.codes import NUM_COLOURS, NUM_OBJECTS, VIEW
+from mesabench.trials import LAST_ACTION, LAST_REWARD
 
 NUM_STATES = 4  # door states, and the directions of other agents
 ITEM_SCALE = 4.0  # inventories are divided by it
@@ -31,8 +32,10 @@ class GridEncoder(BaseFeaturesExtractor):
     def __init__(self, observation_space: spaces.Dict, cell: int = 8, hidden: int = 64):
         others = [n for n in observation_space.spaces if n != "image"]
         width = sum(spaces.flatdim(observation_space[n]) for n in others)
+        learns = {LAST_ACTION, LAST_REWARD} <= observation_space.spaces.keys()
+        width += spaces.flatdim(observation_space[LAST_ACTION]) if learns else 0
         super().__init__(observation_space, hidden + width)
-        self._others = others
+        self._others, self._learns = others, learns
         self.embed = nn.Linear(NUM_OBJECTS + NUM_COLOURS + NUM_STATES, cell, bias=False)
         self.mix = nn.Sequential(nn.Flatten(), nn.Linear(VIEW * VIEW * cell, hidden), nn.ReLU())
         counts = th.tensor([NUM_OBJECTS, NUM_COLOURS, NUM_STATES])
@@ -50,4 +53,7 @@ class GridEncoder(BaseFeaturesExtractor):
         for name in self._others:
             value = observations[name].flatten(1).float()
             features.append(value / ITEM_SCALE if name == "inventory" else value)
+        if self._learns:
+            action, reward = (observations[name].float() for name in (LAST_ACTION, LAST_REWARD))
+            features.append(action.flatten(1) * reward.reshape(-1, 1))
         return th.cat(features, 1)

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from rich.console import Console
 
 from mesabench.agents.onnx_agent import OnnxAgent
-from mesabench.baselines.admission import OWN, Admission, examine
+from mesabench.baselines.admission import Admission, examine
 from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.organisms import Entry, digest, read_manifest, write_entry
 from mesabench.baselines.train import train
@@ -33,6 +33,7 @@ RECIPES = {
         lstm=128,
         critic_lstm=False,
     ),
+    "lstm96": replace(COMMON, seed=2, rollout=128, lstm=96, hidden=96, alpha=0.75),
 }
 
 
@@ -56,8 +57,8 @@ class Nursery:
 def raise_organism(task: Task, objective: str, recipe: str, nursery: Nursery) -> Entry:
     """Train an organism, examine it, and put it on record.
 
-    While it has not learnt its own objective, it is trained on from where it was to twice the
-    steps, as long as the nursery allows.
+    While its returns do not admit it, it is trained on from where it was to twice the steps, as
+    long as the nursery allows.
 
     Args:
         task: the task.
@@ -67,7 +68,7 @@ def raise_organism(task: Task, objective: str, recipe: str, nursery: Nursery) ->
     """
     config = replace(RECIPES[recipe], objective=objective)
     path, found = schooled(task, config, recipe, nursery)
-    while not found.competent and 2 * config.steps <= nursery.longest:
+    while not found.admitted and 2 * config.steps <= nursery.longest:
         config = replace(config, steps=2 * config.steps)
         path, found = schooled(task, config, recipe, nursery)
     kept = None
@@ -147,13 +148,13 @@ def outstanding(
     """List task, objective and recipe of the organisms that the nursery's manifest lacks.
 
     Those are lacking too that were raised on other levels or objectives than the task's present
-    ones, and those that have not learnt their objective and may be trained longer.
+    ones, and those that were not admitted and may be trained longer.
     """
     current = {fingerprint(task) for task in tasks}
     done = {
         entry.key
         for entry in read_manifest(nursery.folder)
-        if entry.fingerprint in current and (entry.own >= OWN or 2 * entry.steps > nursery.longest)
+        if entry.fingerprint in current and (entry.admitted or 2 * entry.steps > nursery.longest)
     }
     return [
         (task, candidate.name, recipe)

@@ -17,7 +17,7 @@ FILE = Path(__file__).with_suffix(".json")
 
 def golden() -> dict[str, dict[str, Any]]:
     """Return, for every task, what is paid for, and the hashes of every split."""
-    return {name: describe(get_task(name)) for name in mesabench.task_ids()}
+    return {name: describe(get_task(name)) for name in mesabench.task_ids(None)}
 
 
 if __name__ == "__main__":

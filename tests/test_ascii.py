@@ -27,7 +27,7 @@ LEVEL = """
 """
 
 
-@pytest.fixture(params=mesabench.task_ids())
+@pytest.fixture(params=mesabench.task_ids(None))
 def task(request):
     return get_task(request.param)
 

@@ -16,11 +16,11 @@ from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
-SPLITS = [(i, split) for i in mesabench.task_ids() for split in get_task(i).splits]
+SPLITS = [(i, split) for i in mesabench.task_ids(None) for split in get_task(i).splits]
 SEEDS = [31, 32, 33]
 
 
-@pytest.fixture(params=mesabench.task_ids())
+@pytest.fixture(params=mesabench.task_ids(None))
 def task_id(request):
     return request.param
 

@@ -37,7 +37,7 @@ def console() -> tuple[Console, io.StringIO]:
     return Console(file=text, width=200), text
 
 
-@pytest.fixture(params=mesabench.task_ids())
+@pytest.fixture(params=mesabench.task_ids(None))
 def task(request):
     return mesabench.get_task(request.param)
 
@@ -122,7 +122,7 @@ def test_checkpoints_execute_nothing(tmp_path):
     data = payload.getvalue()
     (tmp_path / "1.pt").write_bytes(hashlib.sha256(data).digest() + data)
     said: list[str] = []
-    model = build_model(mesabench.get_task(mesabench.task_ids()[0]), TINY)
+    model = build_model(mesabench.get_task(mesabench.task_ids(None)[0]), TINY)
     assert load_checkpoint(model, tmp_path, "x", said.append) == 0
     assert said
     assert not (tmp_path / "boom").exists()

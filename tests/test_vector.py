@@ -15,7 +15,7 @@ from mesabench.registry import get_task
 STEPS = 200
 
 
-@pytest.fixture(params=mesabench.task_ids())
+@pytest.fixture(params=mesabench.task_ids(None))
 def task_id(request):
     return request.param
 
