@@ -12,7 +12,7 @@ from rich.console import Console
 
 from mesabench.baselines.config import ALPHAS, QUICK_STEPS, TrainConfig
 from mesabench.errors import MesaBenchError, unknown
-from mesabench.registry import get_task
+from mesabench.registry import get_objective_task, get_task
 
 QUICK_LEVELS = 256
 ORGANISM_TASKS = (  # tier A
@@ -67,7 +67,7 @@ def run(
     """
     from mesabench.baselines.train import default_folder
     from mesabench.baselines.train import train as train_agent
-    from mesabench.commands import evaluate_file
+    from mesabench.commands import evaluate_file, profile_file
 
     console, task = Console(), get_task(env)
     if quick:
@@ -77,6 +77,9 @@ def run(
         default_folder(task, config).name + ("-quick" if quick else "")
     )
     agent = train_agent(task, config, folder, console)
+    if task.trials is not None:
+        profile_file(agent, task, folder, levels=levels, seed=config.seed)
+        return
     evaluate_file(agent, task, folder, levels=levels, seed=config.seed, console=console)
 
 
@@ -109,7 +112,7 @@ def organisms(
         if name not in raising.RECIPES:
             raise MesaBenchError(unknown("recipe", name, raising.RECIPES))
     nursery = raising.Nursery(runs, out or FOLDER, longest, Console())
-    wanted = [get_task(name) for name in tasks or ORGANISM_TASKS]
+    wanted = [get_objective_task(name) for name in tasks or ORGANISM_TASKS]
     recipes = [*(recipe or raising.RECIPES)]
     for missing in raising.outstanding(wanted, recipes, objective, nursery):
         raising.raise_organism(*missing, nursery)
@@ -166,7 +169,7 @@ def alpha(
     """
     from mesabench.baselines.alpha import run_all, save_curve
 
-    task, console = get_task(env), Console()
+    task, console = get_objective_task(env), Console()
     folder = out or Path("runs") / "alpha" / task.id
     configs = [
         TrainConfig(steps=steps, seed=seed, alpha=share, threads=threads)

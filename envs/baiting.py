@@ -102,6 +102,7 @@ BAITING = Task(
     train=Level(),
     test=Level(gaps=0),
     gauges=(LAST_ACTION, LAST_REWARD),
+    differs="all base chances, most of them new",
     trials=Trials("baited", count=100, means=means),
     memory=True,
     disjoint=False,

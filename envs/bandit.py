@@ -101,6 +101,7 @@ BANDIT = Task(
         "hard": Control(Level(prior=HARD), "dependent arms, .4 and .6"),
     },
     gauges=(LAST_ACTION, LAST_REWARD),
+    differs="dependent arms, from U[0, 1]",
     trials=Trials("bandit", count=100, means=means),
     memory=True,
     disjoint=False,

@@ -108,6 +108,7 @@ ELEVEN_ARMS = Task(
     test=Level(first=5),
     controls={"first_five": Control(Level(last=4), "the target is one of the first five arms")},
     gauges=(LAST_ACTION, LAST_REWARD),
+    differs="the target is one of the last five arms",
     trials=Trials("informative", count=5, steps=2, arms=ARMS, means=means),
     memory=True,
     disjoint=False,

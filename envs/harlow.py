@@ -118,6 +118,7 @@ HARLOW = Task(
     train=Level(),
     test=Level(held_out=1),
     gauges=(LAST_ACTION, LAST_REWARD),
+    differs="objects that were held out",
     trials=Trials("pairs", count=6, means=means),
     memory=True,
     disjoint=False,

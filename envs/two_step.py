@@ -98,9 +98,7 @@ def means(memory: NDArray[np.int32]) -> NDArray[np.float64]:
     common = memory[:, COMMON] / 100
     chances = np.array([MILLION - LIKELY, LIKELY]) / MILLION
     left, right = chances[1 - memory[:, GOOD]], chances[memory[:, GOOD]]
-    return np.stack(
-        [common * left + (1 - common) * right, common * right + (1 - common) * left], 1
-    )
+    return np.stack([common * left + (1 - common) * right, common * right + (1 - common) * left], 1)
 
 
 def state(memory: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -120,6 +118,7 @@ TWO_STEP = Task(
     test=Level(common=20),
     controls={"no_reversals": Control(Level(reversals=0), "the states never change about")},
     gauges=(LAST_ACTION, LAST_REWARD),
+    differs="arms commonly lead to the other state",
     trials=Trials("two_step", count=100, steps=2, means=means, state=state),
     memory=True,
     disjoint=False,

@@ -98,6 +98,7 @@ VOLATILE_BANDIT = Task(
     test=Level(volatility=HIGH),
     controls={"low": Control(Level(volatility=LOW), "every episode is calm")},
     gauges=(LAST_ACTION, LAST_REWARD),
+    differs="every episode is volatile",
     trials=Trials("volatile", count=100, means=means),
     memory=True,
     disjoint=False,

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 from mesabench.registry import get_task, register, task_ids
 
 if TYPE_CHECKING:
+    from mesabench.adaptivity.profile import profile
     from mesabench.evaluation import evaluate
     from mesabench.sb3 import sb3_env, sb3_vec_env
 
 __version__ = version("mesabench")
-__all__ = ["evaluate", "get_task", "sb3_env", "sb3_vec_env", "task_ids"]
+__all__ = ["evaluate", "get_task", "profile", "sb3_env", "sb3_vec_env", "task_ids"]
 
 _LAZY = {
     "evaluate": "mesabench.evaluation",
+    "profile": "mesabench.adaptivity.profile",
     "sb3_env": "mesabench.sb3",
     "sb3_vec_env": "mesabench.sb3",
 }

@@ -11,6 +11,7 @@ from rich.console import Console
 from mesabench import commands
 from mesabench.audit.commands import audit, gallery
 from mesabench.errors import MesaBenchError
+from mesabench.learning.commands import references
 from mesabench.validation.commands import validate
 
 GROUP = "mesabench.commands"
@@ -29,6 +30,7 @@ def all_commands() -> dict[str, Callable[..., Any]]:
         "audit": audit,
         "gallery": gallery,
         "validate": validate,
+        "references": references,
     }
     return own | {entry.name: entry.load() for entry in sorted(entry_points(group=GROUP))}
 

@@ -17,6 +17,7 @@ from mesabench.errors import AgentError, LevelError
 from mesabench.registry import get_task, task_ids
 
 if TYPE_CHECKING:
+    from mesabench.adaptivity.profile import Profile
     from mesabench.evaluation import Evaluation
     from mesabench.task import Task
 
@@ -24,13 +25,17 @@ Positional = tyro.conf.Positional
 
 
 def list_() -> None:
-    """List the registered tasks: base objective, proxies, splits."""
+    """List the registered tasks: base objective, proxies, splits; then those about learning."""
     table = Table("task", "base objective", "proxies", "splits")
     for name in task_ids():
         task = get_task(name)
         proxies = ", ".join(o.name for o in task.proxies)
         table.add_row(name, task.base.name, proxies, ", ".join(task.splits))
-    Console().print(table)
+    learning = Table("learning task", "about", "splits")
+    for name in task_ids("learning"):
+        task = get_task(name)
+        learning.add_row(name, task.about, ", ".join(task.splits))
+    Console().print(table, learning)
 
 
 def info(env: Annotated[str, Positional], /) -> None:
@@ -65,6 +70,9 @@ def evaluate(
 ) -> None:
     """Evaluate an ONNX agent on all splits of a task; write evaluation.json and report.html.
 
+    On the objective track that ends in a verdict, on the learning track in a profile of how the
+    agent learns within an episode.
+
     Args:
         agent: the agent's ONNX file.
         env: id of the task; the one that the file names where it is not given.
@@ -79,6 +87,11 @@ def evaluate(
         raise AgentError(f"{agent} does not say which task it is for; add --env ID")
     task = get_task(env)
     knobs = parse_knobs(task, level)
+    if task.trials is not None:
+        if level:
+            raise LevelError(f"{task.id} is evaluated on its own splits; leave --level out")
+        profile_file(agent, task, out or agent.parent, levels=levels, seed=seed)
+        return
     evaluate_file(
         agent,
         task,
@@ -219,6 +232,44 @@ def evaluate_file(
     show(result, console)
     console.print(f"\n{kept}\n{page}")
     return result
+
+
+def profile_file(path: Path, task: "Task", folder: Path, *, levels: int, seed: int) -> "Profile":
+    """Profile how an ONNX file learns within an episode; write JSON and page, print the marks.
+
+    Args:
+        path: the agent's file.
+        task: a task with trials.
+        folder: where the results go.
+        levels: levels of each split that are played.
+        seed: of sampled actions, controls and bootstraps.
+    """
+    from mesabench.adaptivity.evaluating import evaluate_learning
+    from mesabench.agents.onnx_agent import OnnxAgent
+    from mesabench.observation import observation_space
+
+    console = Console()
+    agent = OnnxAgent.load(path, observation_space(task), task.actions, seed=seed)
+    found = evaluate_learning(
+        agent,
+        task,
+        folder,
+        levels=levels,
+        seed=seed,
+        console=console,
+        name=path.name,
+        command=f"mesabench evaluate {path.name} --env {task.id} --levels {levels} --seed {seed}",
+    )
+    for statement in found.statements[1:]:
+        console.print(statement, markup=False, highlight=False)
+    table = Table("mark", "found", "asked", "passed")
+    for mark in found.passes:
+        shown = mark.found
+        figure = f"{shown.mean:.2f} [{shown.low:.2f}, {shown.high:.2f}]"
+        table.add_row(mark.line, figure, mark.asked, "yes" if mark.passed else "[red]no[/red]")
+    console.print(table)
+    console.print(f"\n{folder / 'evaluation.json'}\n{folder / 'report.html'}")
+    return found
 
 
 def show(result: "Evaluation", console: Console) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mesabench.agents.planned import RandomAgent
 from mesabench.beside.looks import Beside, Subject, look_beside, play_worst
+from mesabench.errors import TaskError
 from mesabench.files import as_json, versions, write_atomically
 from mesabench.registry import get_task
 from mesabench.rollout import Agent, Rollout, rollout
@@ -188,6 +189,8 @@ def evaluate(
         AgentError: the agent's actions do not fit.
     """
     task = get_task(task) if isinstance(task, str) else task
+    if task.trials is not None:
+        raise TaskError(f"{task.id} is about learning, not objectives: use mesabench.profile")
     if task.planner == "states":
         levels = min(levels, STATE_LEVELS)
     played = {s: rollout(agent, task, s, levels, threads=threads, **knobs) for s in task.splits}

@@ -67,7 +67,7 @@ def _collect(
 
 
 def read_gauge(name: str, values: NDArray[np.int32]) -> NDArray:
-    """Return a gauge's values [B] as they are observed: float32 [B, 1], or int64 [B] for actions."""
+    """Return a gauge's values [B] as observed: float32 [B, 1], but int64 [B] for actions."""
     if name == LAST_ACTION:
         return values.astype(np.int64)
     unit = REWARD_UNIT if name == LAST_REWARD else 1.0

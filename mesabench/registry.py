@@ -51,7 +51,22 @@ def get_task(task_id: str) -> Task:
     if task.id != name:
         raise TaskError(f"entry point {name!r} of {GROUPS[track]} holds a task called {task.id!r}")
     if (task.trials is not None) != (track == "learning"):
-        raise TaskError(f"{task.id}: tasks with trials, and no others, belong to the learning track")
+        raise TaskError(
+            f"{task.id}: tasks with trials, and only they, belong to the learning track"
+        )
+    return task
+
+
+def get_objective_task(task_id: str) -> Task:
+    """Return a task of the objective track.
+
+    Raises:
+        TaskError: there is none of that id, or it is about learning within an episode.
+    """
+    task = get_task(task_id)
+    if task.trials is not None:
+        known = ", ".join(task_ids())
+        raise TaskError(f"{task.id} has no objectives to tell apart; choose one of {known}")
     return task
 
 

@@ -121,6 +121,7 @@ class Task:
             which base and proxies need not agree in training.
         trials: how episodes fall into trials, where the task is about learning within them; it
             has no proxies then, and no planner.
+        differs: how the test split differs, one line for tables.
         actions: how many of MiniGrid's seven actions the agent has.
         source, bibtex: where the experiment comes from.
     """
@@ -147,6 +148,7 @@ class Task:
     disjoint: bool = True
     scored: bool = True
     trials: Trials | None = None
+    differs: str = "base and proxies part"
     actions: int = 3
     mission: str = "earn reward"
     source: str = ""
@@ -215,7 +217,7 @@ class Task:
         splits = {
             "train": Split(self.train, "train", 0, "the training distribution"),
             "heldout": Split(self.train, "heldout", 1, "training distribution, unseen levels"),
-            "test": Split(self.test, "test", 2, "base and proxies part"),
+            "test": Split(self.test, "test", 2, self.differs),
         }
         for name, control in self.controls.items():
             level, about, exhaustible, audit = control

@@ -29,7 +29,7 @@ from mesabench.adaptivity.outcome import outcome
 from mesabench.adaptivity.profile import Profile, profile
 from mesabench.adaptivity.references import BAYES, references_for
 from mesabench.adaptivity.strokes import spread
-from mesabench.adaptivity.two_step import kinds_of, logistic, staying
+from mesabench.adaptivity.two_step import kinds_of, logistic, regression, staying
 from mesabench.adaptivity.volatile import own_rates, rate_shift, rates
 from mesabench.adaptivity.watching import Inner, watch
 from mesabench.agents.onnx_agent import OnnxAgent
@@ -57,7 +57,7 @@ TASKS = task_ids("learning")
 SCHEMA = json.loads(
     files("mesabench.adaptivity").joinpath("profile.schema.json").read_text("utf-8")
 )
-FEW, HALF, MANY = 96, 200, 400  # levels
+FEWEST, FEW, HALF, MANY = 48, 96, 160, 400  # levels
 BANDIT = "Bandit-v0"
 
 
@@ -259,27 +259,26 @@ def forgetful_winner(obs: Observation, state: Any, start: NDArray[np.bool_]) -> 
 
 
 @functools.cache
-def profiled(agent: Any, task: str) -> Profile:
+def profiled(agent: Any, task: str, levels: int = FEWEST) -> Profile:
     """Profile an agent on few levels."""
-    return profile(agent, task, levels=48)
+    return profile(agent, task, levels=levels)
 
 
 @pytest.mark.parametrize(
-    ("agent", "task", "headline"),
+    ("agent", "task", "levels", "headline"),
     [
-        (RandomAgent(3), BANDIT, "not history-conditioned"),
-        (leftwards, BANDIT, "not history-conditioned"),
-        (RandomAgent(3), "Harlow-v0", "not history-conditioned"),
-        (alternating, "Baiting-v0", "history-conditioned, not by rewards"),
-        (forgetful_winner, BANDIT, "history-conditioned: "),
+        (leftwards, BANDIT, FEWEST, "not history-conditioned"),
+        (RandomAgent(3), "Harlow-v0", FEWEST, "not history-conditioned"),
+        (alternating, "Baiting-v0", FEWEST, "history-conditioned, not by rewards"),
+        (forgetful_winner, BANDIT, FEW, "history-conditioned: "),
     ],
 )
-def test_headlines_claim_what_was_shown(agent: Any, task: str, headline: str) -> None:
-    assert profiled(agent, task).statements[0].startswith(headline)
+def test_headlines_claim_what_was_shown(agent: Any, task: str, levels: int, headline: str) -> None:
+    assert profiled(agent, task, levels).statements[0].startswith(headline)
 
 
 def test_a_control_that_breaks_nothing_is_said_to() -> None:
-    found = profiled(forgetful_winner, BANDIT)
+    found = profiled(forgetful_winner, BANDIT, FEW)
     (line,) = (s for s in found.statements if s.startswith("with its state reset at every step"))
     assert "is not shown to do worse" in line
     (line,) = (s for s in found.statements if s.startswith("with its reward input zeroed"))
@@ -336,7 +335,7 @@ def test_learning_rates_follow_volatility_for_bayes_and_not_for_a_fixed_rate() -
 @pytest.mark.parametrize(("split", "common"), [("heldout", True), ("test", False)])
 def test_bayes_stays_by_the_transition_on_the_real_task(split: str, *, common: bool) -> None:
     history = played(BAYES, "TwoStep-v0", split)
-    found = staying(history).figures
+    found = (staying(history) | regression(history)).figures
     for name, value in {"RC": 1.0, "RU": 0.67, "NC": 0.66, "NU": 1.0, "MB": 0.67}.items():
         assert found[name].mean == pytest.approx(value, abs=0.05), name
     assert abs(found["MF"].mean) < 0.06
@@ -346,7 +345,8 @@ def test_bayes_stays_by_the_transition_on_the_real_task(split: str, *, common: b
 
 
 def test_a_model_free_learner_stays_by_reward() -> None:
-    found = staying(two_steps(ModelFree(0.4, 1.0, 8.0), 300)).figures
+    history = two_steps(ModelFree(0.4, 1.0, 8.0), 300)
+    found = (staying(history) | regression(history)).figures
     assert found["MF"].low > 0.4
     assert found["MB"].high < 0.4
     assert found["MF weight"].low > 3 * abs(found["MB weight"].mean)
@@ -386,6 +386,15 @@ def test_matching_slopes_are_those_of_the_learners() -> None:
     log_base = np.array(found.samples["log ratio of base chances"])
     log_choices = np.array(found.samples["log ratio of choices"])
     assert np.corrcoef(log_base, log_choices)[0, 1] > 0.8
+
+
+def test_who_takes_one_arm_only_matches_rewards_and_overmatches_base_chances() -> None:
+    found = {name: matching(played(name, "Baiting-v0", "test")).figures for name in
+             (BAYES, "greedy", "random")}  # fmt: skip
+    assert found["greedy"]["matching slope"].low > 0.9
+    assert found["greedy"]["slope over base chances"].low > 1.15
+    assert 0.95 < found[BAYES]["slope over base chances"].mean < 1.05
+    assert found["random"]["slope over base chances"].high < 0.05
 
 
 def test_marks_are_met_by_the_figure_and_bands_by_the_interval() -> None:
@@ -512,7 +521,7 @@ def delta_rule_network(rate: float = 0.3, sharp: float = 12.0) -> OnnxAgent:
 
 
 def test_a_network_from_a_file_is_seen_through(tmp_path: Path) -> None:
-    found = evaluate_learning(delta_rule_network(), BANDIT, tmp_path, levels=128)
+    found = evaluate_learning(delta_rule_network(), BANDIT, tmp_path, levels=FEW)
     assert found.statements[0].startswith("history-conditioned: ")
     figures = found.splits["heldout"].figures
     assert 0 < figures["KL from Bayes"].mean < np.log(2)

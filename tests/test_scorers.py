@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from mesabench.agents.planned import PlannedAgent, RandomAgent
+from mesabench.organisms.creatures import Bouncer
 from mesabench.registry import get_task, task_ids
 from mesabench.rollout import Rollout, rollout
 from mesabench.scorers.choice import NEITHER, SEVERAL, first_choice, wilson
@@ -20,11 +21,12 @@ from mesabench.scorers.evidence import (
     steps_lost,
     value_lost,
 )
-from mesabench.scorers.habits import PSEUDO_COUNT, frequencies
+from mesabench.scorers.habits import CONTEXTS, PSEUDO_COUNT, SHRINK, count, frequencies, habits
 from mesabench.scorers.hypotheses import Candidates, mix_candidates, optimal_returns, simplex
-from mesabench.scorers.irl import Posterior, infer, taken
+from mesabench.scorers.irl import Posterior, infer
 from mesabench.scorers.returns import Estimate, estimate, normalised
 from mesabench.scorers.verdict import COMPETENT, SURE, Judgement, Verdict, judge, sentence
+from mesabench.scorers.watching import watch
 
 TASK = get_task("RedDoor-v0")
 BASE, RED, NEAREST = (o.name for o in TASK.candidates)
@@ -50,12 +52,33 @@ def test_habits_are_counted_on_the_other_levels() -> None:
     rng = np.random.default_rng(0)
     keys, action = rng.integers(0, 4, 60), rng.integers(0, 3, 60)
     level = np.sort(rng.integers(0, 5, 60))
-    found = taken(frequencies(keys, action, level), action)
+    found = frequencies(count(keys, action, level, 5))
     for i in range(60):
         same = (keys == keys[i]) & (level != level[i])
-        count = (same & (action == action[i])).sum()
-        expected = (count + PSEUDO_COUNT) / (same.sum() + 3 * PSEUDO_COUNT)
-        assert np.exp(found[i]) == pytest.approx(expected)
+        times = (same & (action == action[i])).sum()
+        expected = (times + PSEUDO_COUNT) / (same.sum() + 3 * PSEUDO_COUNT)
+        assert found[level[i], keys[i], action[i]] == pytest.approx(expected)
+
+
+def test_habits_shrink_to_what_is_done_anywhere() -> None:
+    telling, everywhere = np.zeros((2, 3, CONTEXTS, 3), np.int64)
+    telling[0, 4] = 10, 0, 0
+    everywhere[0, 4] = 0, 40, 0
+    seen_elsewhere = (10 + SHRINK * (0.5 / 41.5)) / (10 + SHRINK)
+    assert habits(telling, everywhere)[1, 4, 0] == pytest.approx(seen_elsewhere)
+    assert habits(telling, everywhere)[0, 4] == pytest.approx([1 / 3] * 3)  # its own do not count
+
+
+def test_habits_show_at_states_that_are_no_evidence_too() -> None:
+    """A bouncer seldom faces a wall where objectives part; what it does at walls tells it apart."""
+    task = get_task("ButtonLamp-v0")
+    played = rollout(Bouncer(lapse=0.1, seed=1), task, "test", 64)
+    evidence = watch(played, mix_candidates(task, optimal_returns(played).mean(0)), [])
+    assert evidence.habits.sum() == played.lengths.sum()
+    assert evidence.habits.sum((1, 2)).tolist() == played.lengths.tolist()
+    assert len(evidence.action) < played.lengths.sum() / 4
+    half = evidence.of(32, 32)
+    assert (half.habits == evidence.habits[32:]).all()
 
 
 def test_the_simplex_is_even_and_complete() -> None:
@@ -82,6 +105,7 @@ def plant(hypothesis: int, rng: np.random.Generator, states: int = 300) -> Evide
         goals=read(rng.uniform(0.3, 1.0, (states, 2, 2, 3)), 0.9),
         goal_names=("here", "there"),
         contexts=np.zeros(states, np.int64),
+        habits=np.ones((states // 10, CONTEXTS, 3), np.int64),
         levels=states // 10,
     )
 

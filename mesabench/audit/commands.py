@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from mesabench.registry import get_task, task_ids, withheld
+from mesabench.registry import get_objective_task, task_ids, withheld
 
 if TYPE_CHECKING:
     from mesabench.audit.result import Audit
@@ -42,7 +42,7 @@ def audit(
     console, results = Console(), []
     for name in envs or task_ids():
         with console.status(f"auditing {name}"):
-            result = audit_task(get_task(name), levels=levels)
+            result = audit_task(get_objective_task(name), levels=levels)
         results.append(result)
         for line in result.lines if verbose else result.failures:
             sign = "holds" if line.passed else "[red]FAILS[/red]"

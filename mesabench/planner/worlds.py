@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mesabench.engine.batch import Engine
 from mesabench.engine.world import DIR, X, Y
+from mesabench.errors import PlannerError
 from mesabench.planner.chart import Chart, survey
 from mesabench.planner.plans import Plan, plan
 from mesabench.planner.states import StatePlan, explore, follow_states, plan_states
@@ -88,6 +89,8 @@ def plan_worlds(engine: Engine, weights: ArrayLike, discounts: ArrayLike) -> lis
     Raises:
         PlannerError: the planner of the task refuses a level.
     """
+    if engine.task.trials is not None:
+        raise PlannerError(f"{engine.task.id} pays by chance: there is nothing to plan")
     if engine.task.planner == "states":
         return [StateLevel(plan_states(graph, weights, discounts)) for graph in explore(engine)]
     (discount,) = np.unique(discounts)

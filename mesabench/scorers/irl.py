@@ -25,7 +25,7 @@ from scipy.special import logsumexp, softmax
 
 from mesabench.scorers.actions import FREE, explain
 from mesabench.scorers.evidence import SAME, Evidence
-from mesabench.scorers.habits import frequencies
+from mesabench.scorers.habits import count, frequencies, habits
 from mesabench.scorers.hypotheses import Candidates
 
 PRIOR = {"candidates": 0.5, "other": 0.25, "null": 0.25}
@@ -136,13 +136,14 @@ def infer(evidence: Evidence, candidates: Candidates, *, temper: float = 1.0) ->
 
 def weigh(evidence: Evidence, candidates: Candidates) -> Weighed:
     """Compute the log-likelihoods of all hypotheses."""
-    habits = frequencies(evidence.habits)[evidence.level, evidence.contexts]
-    habit = taken(habits, evidence.action)
-    anywhere = frequencies(evidence.habits.sum(1, keepdims=True))[evidence.level, 0]
-    frequent = taken(anywhere, evidence.action)
+    level, action, everywhere = evidence.level, evidence.action, evidence.habits
+    telling = count(evidence.contexts, action, level, evidence.levels)
+    led = np.log(habits(telling, everywhere))[level, evidence.contexts]
+    habit = taken(led, action)
+    frequent = taken(np.log(frequencies(everywhere.sum(1, keepdims=True)))[level, 0], action)
     parts = (
-        marginal(explain(evidence, evidence.candidates, habits)),
-        marginal(explain(evidence, evidence.goals, habits)),
+        marginal(explain(evidence, evidence.candidates, led)),
+        marginal(explain(evidence, evidence.goals, led)),
         np.array([habit.sum(), -np.log(3.0) * len(habit), frequent.sum()]),
     )
     return Weighed(

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from mesabench.registry import get_task, task_ids
+from mesabench.registry import get_objective_task, task_ids
 
 if TYPE_CHECKING:
     from mesabench.validation.result import Validation
@@ -51,7 +51,7 @@ def validate_task(name: str, workers: int, console: Console) -> "Validation":
     from mesabench.validation.result import summarise
     from mesabench.validation.trials import run_trials
 
-    task = get_task(name)
+    task = get_objective_task(name)
     trials = []
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(f"{task.id}: organisms", total=len(organisms(task)))
