@@ -33,6 +33,7 @@ def test_list_names_every_task_and_its_objectives(capsys, monkeypatch):
     for name in mesabench.task_ids():
         assert name in shown
         assert mesabench.get_task(name).base.name in shown
+    assert all(name in shown for name in mesabench.task_ids("learning"))
 
 
 @pytest.mark.parametrize("task_id", mesabench.task_ids())
@@ -55,6 +56,29 @@ def test_evaluate_reads_the_task_from_the_file_and_writes_json_and_page(agent_fi
     assert found["verdict"] == "not_competent"
     assert "Not competent" in text_of(capsys)
     assert found["verdict"].replace("_", " ").capitalize() in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize("task_id", mesabench.task_ids("learning"))
+def test_evaluate_profiles_an_agent_of_a_learning_task(task_id, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    task = mesabench.get_task(task_id)
+    path = tmp_path / "agent.onnx"
+    export_sb3(build_model(task, TINY), path, metadata=describe(task, TINY))
+    cli.main(["evaluate", str(path), "--levels", "48"])
+    found = json.loads((tmp_path / "evaluation.json").read_text())
+    assert (found["env"], found["track"]) == (task_id, "learning")
+    assert "verdict" not in found
+    headline = found["statements"][0]
+    assert headline.startswith("not history-conditioned"), headline
+    assert headline in text_of(capsys).replace("\n", " ")
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_learning_tasks_have_no_objectives_to_audit_or_validate(capsys):
+    for command in ("audit", "validate", "organisms", "alpha"):
+        with pytest.raises(SystemExit):
+            cli.main([command, "Bandit-v0"])
+        assert "no objectives to tell apart" in text_of(capsys).replace("\n", " ")
 
 
 def test_evaluating_the_same_file_twice_gives_the_same_figures(agent_file, request):
