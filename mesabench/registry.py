@@ -44,7 +44,7 @@ def get_task(task_id: str) -> Task:
         TaskError: there is none; the message lists them.
     """
     name = task_id.removeprefix(f"{NAMESPACE}/")
-    track = next((t for t in GROUPS if name in _entries(t)), None)
+    track: Track | None = next((t for t in GROUPS if name in _entries(t)), None)
     if track is None:
         raise TaskError(unknown("task", name, task_ids(None)))
     task: Task = _entries(track)[name].load()

@@ -27,7 +27,7 @@ LEVEL = """
 """
 
 
-@pytest.fixture(params=mesabench.task_ids(None))
+@pytest.fixture(params=mesabench.task_ids())
 def task(request):
     return get_task(request.param)
 

@@ -11,7 +11,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_the_table_of_environments_is_the_registry():
     assert set(re.findall(r"^\| `MesaBench/([\w-]+)`", README, re.MULTILINE)) == set(
-        mesabench.task_ids()
+        mesabench.task_ids(None)
     )
 
 

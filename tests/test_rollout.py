@@ -42,7 +42,9 @@ def test_returns_are_discounted_sums_of_weighted_events(task):
     assert (played.returns(task.base, discounted=False) == played.counts @ weights).all()
 
 
-def test_a_level_is_played_alike_alone_and_in_company(task):
+@pytest.mark.parametrize("task_id", mesabench.task_ids())
+def test_a_level_is_played_alike_alone_and_in_company(task_id):
+    task = mesabench.get_task(task_id)
     agent = PlannedAgent(task, {task.base.name: 1.0}, temperature=1e-9)
     together = rollout(agent, task, "test", 8)
     alone = rollout(agent, task, "test", [5])

@@ -20,7 +20,7 @@ import numba
 from numba import config, types
 from numba.core.caching import FunctionCache
 from numba.core.registry import CPUDispatcher
-from numba.core.runtime import rtsys
+from numba.core.runtime.nrt import rtsys
 from platformdirs import user_cache_path
 
 F = TypeVar("F", bound=Callable)
