@@ -131,7 +131,6 @@ def test_an_organism_is_raised_once_and_kept_if_admitted(
     monkeypatch.setattr(raising, "RECIPES", {"tiny": TINY})
     if admitted:
         monkeypatch.setattr("mesabench.baselines.admission.OWN", -1.0)
-        monkeypatch.setattr(raising, "OWN", -1.0)
         monkeypatch.setattr("mesabench.baselines.admission.OTHERS", 2.0)
     chosen = ("RedDoor-v0",)
     runs, out = tmp_path / "runs", tmp_path / "kept"
@@ -153,8 +152,8 @@ def test_an_organism_is_raised_once_and_kept_if_admitted(
 
 
 def test_an_unknown_recipe_is_named() -> None:
-    with pytest.raises(MesaBenchError, match="did you mean 'lstm64'"):
-        commands.organisms(recipe=("lstm46",))
+    with pytest.raises(MesaBenchError, match="did you mean 'lstm128'"):
+        commands.organisms(recipe=("lstm182",))
 
 
 def test_half_precision_halves_the_file_and_hardly_changes_the_logits(tmp_path: Path) -> None:
