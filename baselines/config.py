@@ -61,6 +61,10 @@ class TrainConfig:
     device: str = "cpu"
     """Torch device."""
 
+    def __post_init__(self) -> None:
+        """Turn what was read from JSON into what it was."""
+        object.__setattr__(self, "level", tuple(self.level))
+
     def knobs(self, task_id: str) -> dict[str, int]:
         """Return the level knobs that the run trains with.
 

@@ -26,7 +26,7 @@ from mesabench.evaluation import (
     score,
 )
 from mesabench.observation import observation_space
-from mesabench.registry import get_task
+from mesabench.registry import get_objective_task
 from mesabench.rollout import Rollout, rollout
 from mesabench.scorers.calibration import calibration
 from mesabench.scorers.hypotheses import optimal_returns
@@ -95,7 +95,8 @@ def read_run(run: Path) -> tuple[Task, TrainConfig]:
         raise MesaBenchError(f"{str(run)!r} is no training run: it has no config.json")
     found = json.loads(file.read_text(encoding="utf-8"))
     names = {field.name for field in fields(TrainConfig)}
-    return get_task(found["env"]), TrainConfig(**{k: v for k, v in found.items() if k in names})
+    settings = {name: value for name, value in found.items() if name in names}
+    return get_objective_task(found["env"]), TrainConfig(**settings)
 
 
 def trace_run(run: Path, *, levels: int = LEVELS, judged: int = JUDGED) -> Iterator[Trace]:

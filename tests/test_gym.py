@@ -118,7 +118,7 @@ def test_every_key_of_the_manual_control_can_be_pressed(task_id, capsys):
         for key in ("left", "right", "tab", "space", "left shift", "enter", "up"):
             before = env.unwrapped.step_count
             control.key_handler(type("Event", (), {"key": key}))
-            used = key in ("left", "right", "up")
+            used = key in ("left", "right", "up") or (key == "tab" and env.action_space.n > 3)
             if used:
                 assert env.unwrapped.step_count in (before + 1, 0)
             else:
