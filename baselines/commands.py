@@ -65,9 +65,10 @@ def run(
         quick: a shorter training and fewer levels, about two minutes on two cores in all.
         levels: levels of each split that are played.
     """
+    from mesabench.adaptivity.commands import profile_file
     from mesabench.baselines.train import default_folder
     from mesabench.baselines.train import train as train_agent
-    from mesabench.commands import evaluate_file, profile_file
+    from mesabench.commands import evaluate_file
 
     console, task = Console(), get_task(env)
     if quick:

@@ -24,9 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesabench.engine.cache import inner, kernel
-from mesabench.engine.codes import RIGHT
 from mesabench.engine.episode import drafting, look, play, settle
-from mesabench.engine.pads import MILLION, TENTHS, stand_between, tell
+from mesabench.engine.pads import MILLION, TENTHS, pull, stand_between, tell
 from mesabench.engine.rng import randint
 from mesabench.task import Objective, Task
 from mesabench.trials import LAST_ACTION, LAST_REWARD, Trials
@@ -59,11 +58,9 @@ def build(world, b, level):
 
 
 @inner
-def pull(world, b, action):
+def try_arm(world, b, action):
     """Pay what the chosen arm pays; the other one may be baited, and so may this one anew."""
-    paid = 0
-    if action <= RIGHT:
-        paid = int(randint(world, b, MILLION) < world.memory[b, NOW + action])
+    paid = pull(world, b, action)
     for arm in range(2):
         base = np.int64(world.memory[b, BASE + arm])
         empty = MILLION - np.int64(world.memory[b, NOW + arm])
@@ -79,7 +76,7 @@ def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
         if play(world, course, b, actions, rules):
-            pull(world, b, actions[b, 0])
+            try_arm(world, b, actions[b, 0])
         if settle(world, course, b, actions, rules):
             while drafting(world, course, b):
                 build(world, b, knobs[course.variant[b]])

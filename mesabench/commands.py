@@ -17,7 +17,6 @@ from mesabench.errors import AgentError, LevelError
 from mesabench.registry import get_task, task_ids
 
 if TYPE_CHECKING:
-    from mesabench.adaptivity.profile import Profile
     from mesabench.evaluation import Evaluation
     from mesabench.task import Task
 
@@ -90,6 +89,8 @@ def evaluate(
     if task.trials is not None:
         if level:
             raise LevelError(f"{task.id} is evaluated on its own splits; leave --level out")
+        from mesabench.adaptivity.commands import profile_file
+
         profile_file(agent, task, out or agent.parent, levels=levels, seed=seed)
         return
     evaluate_file(
@@ -232,44 +233,6 @@ def evaluate_file(
     show(result, console)
     console.print(f"\n{kept}\n{page}")
     return result
-
-
-def profile_file(path: Path, task: "Task", folder: Path, *, levels: int, seed: int) -> "Profile":
-    """Profile how an ONNX file learns within an episode; write JSON and page, print the marks.
-
-    Args:
-        path: the agent's file.
-        task: a task with trials.
-        folder: where the results go.
-        levels: levels of each split that are played.
-        seed: of sampled actions, controls and bootstraps.
-    """
-    from mesabench.adaptivity.evaluating import evaluate_learning
-    from mesabench.agents.onnx_agent import OnnxAgent
-    from mesabench.observation import observation_space
-
-    console = Console()
-    agent = OnnxAgent.load(path, observation_space(task), task.actions, seed=seed)
-    found = evaluate_learning(
-        agent,
-        task,
-        folder,
-        levels=levels,
-        seed=seed,
-        console=console,
-        name=path.name,
-        command=f"mesabench evaluate {path.name} --env {task.id} --levels {levels} --seed {seed}",
-    )
-    for statement in found.statements[1:]:
-        console.print(statement, markup=False, highlight=False)
-    table = Table("mark", "found", "asked", "passed")
-    for mark in found.passes:
-        shown = mark.found
-        figure = f"{shown.mean:.2f} [{shown.low:.2f}, {shown.high:.2f}]"
-        table.add_row(mark.line, figure, mark.asked, "yes" if mark.passed else "[red]no[/red]")
-    console.print(table)
-    console.print(f"\n{folder / 'evaluation.json'}\n{folder / 'report.html'}")
-    return found
 
 
 def show(result: "Evaluation", console: Console) -> None:

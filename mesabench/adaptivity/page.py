@@ -11,7 +11,7 @@ from mesabench.adaptivity.controls import MEANINGS
 from mesabench.adaptivity.figures import Shown
 from mesabench.adaptivity.panels import panels
 from mesabench.adaptivity.profile import Profile
-from mesabench.adaptivity.references import about, trials_of
+from mesabench.adaptivity.references import trials_of
 from mesabench.adaptivity.statements import BY_REGRET
 from mesabench.files import versions
 from mesabench.report import docstring_sections, number, prose
@@ -115,7 +115,7 @@ def tables(found: Profile) -> list[Table]:
     return [
         Table(
             split,
-            about(found.task, split),
+            found.task.split(split).about,
             [(found.agent, shown), *found.references[split].items()],
         )
         for split, shown in found.splits.items()

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from mesabench.adaptivity import plots
-from mesabench.adaptivity.references import about
 from mesabench.panels import Panel, draw
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def list_panels(found: "Profile") -> Iterator[Panel]:
         for split, where in (("heldout", "held-out levels"), ("test", "test levels")):
             title = f"How much does it fall short, on {where}?"
             picture = draw(lambda axes, split=split: plots.draw_regret(axes, found, split))
-            what = about(found.task, split)
+            what = found.task.split(split).about
             dashed = " Controls are dashed." if split == "heldout" else ""
             yield Panel(title, [f"{what[:1].upper()}{what[1:]}.{dashed}"], picture)
     title = "What does it need?"

@@ -38,7 +38,6 @@ BAYES, TRAINED, RANDOM, FIXED = "Bayes", "Bayes as trained", "random", "fixed ra
 CONTROL = "fixed rate .5"  # whose fitted rate must not differ between calm and volatile episodes
 PRIORS: tuple[Prior | None, ...] = (None, "uniform", "easy", "medium", "hard")  # by the task's knob
 RATES = tuple(np.round(np.arange(0.05, 1.0, 0.1), 2).tolist())
-UNLIKE = "not the training distribution"  # what is said of test levels
 HAZARDS = {0: (0.005, 0.06), 1: (0.005,), 2: (0.06,)}  # by the task's knob
 TUNED = 300  # episodes on which the best fixed rate is sought
 Learners = dict[str, Callable[[], Learner | TwoStepLearner]]
@@ -74,11 +73,6 @@ def trials_of(task: Task) -> Trials:
     if task.trials is None:
         raise TaskError(f"{task.id} has no trials: it is not about learning within an episode")
     return task.trials
-
-
-def about(task: Task, split: str) -> str:
-    """Return what a split is, in a few words."""
-    return UNLIKE if split == "test" else task.split(split).about
 
 
 def make_agent(

@@ -6,8 +6,9 @@ to show, a screen.
 """
 
 from mesabench.engine.cache import inner
-from mesabench.engine.codes import BOX, FLOOR, GREY, WALL
+from mesabench.engine.codes import BOX, FLOOR, GREY, RIGHT, WALL
 from mesabench.engine.layout import put, wall_up
+from mesabench.engine.rng import randint
 from mesabench.engine.world import DIR, X, Y
 
 MILLION = 1_000_000  # chances are whole numbers of millionths
@@ -45,6 +46,14 @@ def show(world, b, colour):
         put(world, b, CENTRE, SCREEN, WALL, GREY, 0)
     else:
         put(world, b, CENTRE, SCREEN, FLOOR, colour, 0)
+
+
+@inner
+def pull(world, b, action):
+    """Return 1 where the chosen arm pays, else 0; memory begins with the arms' chances."""
+    if action > RIGHT:
+        return 0
+    return int(randint(world, b, MILLION) < world.memory[b, action])
 
 
 @inner
