@@ -10,13 +10,13 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch as th
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 KEPT = 3  # the newest ones; the last might be damaged
 DIGEST = 32  # bytes of SHA-256 before the payload
 
 
-def save_checkpoint(model: OnPolicyAlgorithm, folder: Path, fingerprint: str) -> Path:
+def save_checkpoint(model: BaseAlgorithm, folder: Path, fingerprint: str) -> Path:
     """Write the model's state as the newest checkpoint of a run; return its path.
 
     Args:
@@ -50,7 +50,7 @@ def write_state(path: Path, state: dict[str, Any]) -> Path:
 
 
 def load_checkpoint(
-    model: OnPolicyAlgorithm, folder: Path, fingerprint: str, say: Callable[[str], None]
+    model: BaseAlgorithm, folder: Path, fingerprint: str, say: Callable[[str], None]
 ) -> int:
     """Put the newest sound checkpoint of a run into the model; return its steps, 0 if none.
 

@@ -10,7 +10,8 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from mesabench.baselines.config import ALPHAS, QUICK_STEPS, TrainConfig
+from mesabench.baselines.choice import ByAlgorithm
+from mesabench.baselines.config import ALPHAS, QUICK_STEPS, Settings, TrainConfig
 from mesabench.errors import MesaBenchError, unknown
 from mesabench.registry import get_objective_task, get_task
 
@@ -27,18 +28,20 @@ ORGANISM_TASKS = (  # tier A
 )
 
 
+@ByAlgorithm
 def train(
     env: Annotated[str, tyro.conf.Positional],
     /,
-    config: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(),  # noqa: B008
+    *,
+    config: Settings = TrainConfig(),  # noqa: B008
     out: Path | None = None,
 ) -> None:
-    """Train a RecurrentPPO agent on a task; the same command resumes a run that was stopped.
+    """Train an agent on a task; the same command resumes a run that was stopped.
 
     Args:
         env: id of the task.
         config: settings of the training.
-        out: folder of the run; runs/<task>/recurrent-ppo-seed<seed> where it is not given.
+        out: folder of the run; runs/<task>/<algorithm>-seed<seed> where it is not given.
     """
     from mesabench.baselines.train import default_folder
     from mesabench.baselines.train import train as train_agent
@@ -48,10 +51,12 @@ def train(
     console.print(f"agent: {agent}")
 
 
+@ByAlgorithm
 def run(
     env: Annotated[str, tyro.conf.Positional],
     /,
-    config: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(),  # noqa: B008
+    *,
+    config: Settings = TrainConfig(),  # noqa: B008
     out: Path | None = None,
     quick: bool = False,
     levels: int = 1024,
@@ -61,7 +66,7 @@ def run(
     Args:
         env: id of the task.
         config: settings of the training.
-        out: folder of the run; runs/<task>/recurrent-ppo-seed<seed> where it is not given.
+        out: folder of the run; runs/<task>/<algorithm>-seed<seed> where it is not given.
         quick: a shorter training and fewer levels, about two minutes on two cores in all.
         levels: levels of each split that are played.
     """

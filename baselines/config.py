@@ -1,8 +1,9 @@
-"""Settings of a training run: a dataclass whose fields are the command line's options."""
+"""Settings of a training run: dataclasses whose fields are the command line's options."""
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 from mesabench.commands import parse_knobs
 from mesabench.engine.codes import NUM_COLOURS
@@ -13,8 +14,14 @@ ALPHAS = (0.0, 0.02, 0.03, 0.06, 0.11)  # those of CoinRun in Langosco et al. 20
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Settings of RecurrentPPO on one task; the defaults are those of the published baselines."""
+class Settings:
+    """Settings that every algorithm has; each algorithm's own are a subclass.
+
+    Attributes:
+        algorithm: its name on the command line and in ``config.json``.
+    """
+
+    algorithm: ClassVar[str]
 
     steps: int = 2_000_000
     """Environment steps in all."""
@@ -22,26 +29,12 @@ class TrainConfig:
     """Seed of the network, the levels and the actions."""
     num_envs: int = 128
     """Worlds played at once."""
-    rollout: int = 64
-    """Steps in each world between two updates."""
-    epochs: int = 4
-    """Passes over the data of an update."""
-    minibatches: int = 4
-    """Minibatches of a pass."""
     learning_rate: float = 1e-3
     """At the start; it falls to a twentieth in a straight line."""
-    entropy: float = 0.01
-    """Weight of the policy's entropy in the loss."""
-    gae_lambda: float = 0.95
-    """Weight of longer returns in the advantage estimate."""
-    lstm: int = 64
-    """Units of the recurrent layer."""
     hidden: int = 64
     """Size of the encoder's features."""
     cell: int = 8
     """Size of the embedding of a cell."""
-    critic_lstm: bool = True
-    """Give the value function a recurrent layer of its own."""
     objective: str | None = None
     """Name of the objective whose reward is trained on; the task's base objective where None."""
     alpha: float = 0.0
@@ -54,6 +47,8 @@ class TrainConfig:
     """Per step; the task's where None."""
     palette: int | None = None
     """Turn of the colours; seed mod 6 where None, so that seeds balance the colours."""
+    recolour: bool = False
+    """Permute the colours that the agent sees, anew for every episode of training."""
     checkpoint_every: int = 250_000
     """Environment steps between two checkpoints."""
     threads: int = 2
@@ -81,11 +76,48 @@ class TrainConfig:
         """Return a hash of everything that must not change when a run is resumed."""
         fixed = {k: v for k, v in asdict(self).items() if k not in RESUMABLE}
         for name in LATER:  # as in runs that began before there was a choice
-            if not fixed[name]:
-                del fixed[name]
-        text = json.dumps([task_id, fixed], sort_keys=True)
+            if fixed.get(name) in (None, (), False):
+                fixed.pop(name, None)
+        named = [task_id, fixed] + [self.algorithm] * (self.algorithm != TrainConfig.algorithm)
+        text = json.dumps(named, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class OnPolicy(Settings):
+    """Settings of algorithms that learn from what they have just played."""
+
+    rollout: int = 64
+    """Steps in each world between two updates."""
+    epochs: int = 4
+    """Passes over the data of an update."""
+    minibatches: int = 4
+    """Minibatches of a pass."""
+    entropy: float = 0.01
+    """Weight of the policy's entropy in the loss, at the start."""
+    last_entropy: float | None = None
+    """The same at the end, where it gets in a straight line; as at the start where None."""
+    gae_lambda: float = 0.95
+    """Weight of longer returns in the advantage estimate."""
+
+
+@dataclass(frozen=True)
+class TrainConfig(OnPolicy):
+    """Settings of RecurrentPPO; the defaults are those of the published baselines."""
+
+    algorithm = "recurrent-ppo"
+
+    lstm: int = 64
+    """Units of the recurrent layer."""
+    critic_lstm: bool = True
+    """Give the value function a recurrent layer of its own."""
+
+
 RESUMABLE = ("steps", "checkpoint_every", "threads", "device")  # may differ in the next session
-LATER = ("objective", "level", "discount")  # settings that earlier versions did not have
+LATER = (
+    "objective",
+    "level",
+    "discount",
+    "last_entropy",
+    "recolour",
+)  # settings that earlier versions did not have

@@ -17,16 +17,32 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import safe_mean
 
 from mesabench.baselines.checkpoints import save_checkpoint
-from mesabench.baselines.config import TrainConfig
+from mesabench.baselines.config import Settings
 from mesabench.baselines.snapshots import save_snapshot
 
 QUIET_LINES = 10  # lines that a run prints where there is no terminal
 
 
+class EntropySchedule(BaseCallback):
+    """Sets the weight of the entropy, which Stable-Baselines3 can only hold, before each update."""
+
+    def __init__(self, first: float, last: float):
+        super().__init__()
+        self.first, self.last = first, last
+
+    def _on_rollout_end(self) -> None:
+        assert isinstance(self.model, OnPolicyAlgorithm)
+        left = self.model._current_progress_remaining
+        self.model.ent_coef = self.last + (self.first - self.last) * left
+
+    def _on_step(self) -> bool:
+        return True
+
+
 class RunProgress(BaseCallback):
     """Shows a bar with steps per second and return, and writes checkpoints and snapshots."""
 
-    def __init__(self, config: TrainConfig, checkpoints: Path, fingerprint: str, console: Console):
+    def __init__(self, config: Settings, checkpoints: Path, fingerprint: str, console: Console):
         super().__init__()
         self.config, self.checkpoints, self.fingerprint = config, checkpoints, fingerprint
         self.console = console
@@ -70,7 +86,6 @@ class RunProgress(BaseCallback):
             )
         if self.num_timesteps - self._saved >= self.config.checkpoint_every:
             self._saved = self.num_timesteps
-            assert isinstance(self.model, OnPolicyAlgorithm)
             save_checkpoint(self.model, self.checkpoints, self.fingerprint)
             self._keep_snapshot()
 
@@ -79,7 +94,6 @@ class RunProgress(BaseCallback):
         self._keep_snapshot()
 
     def _keep_snapshot(self) -> None:
-        assert isinstance(self.model, OnPolicyAlgorithm)
         save_snapshot(self.model, self.checkpoints.parent, self.fingerprint)
 
     def _on_step(self) -> bool:

@@ -6,14 +6,14 @@ policy's weights alone, and all of them stay.
 
 from pathlib import Path
 
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from mesabench.baselines.checkpoints import read_checkpoint, write_state
 
 FOLDER = "snapshots"
 
 
-def save_snapshot(model: OnPolicyAlgorithm, run: Path, fingerprint: str) -> Path:
+def save_snapshot(model: BaseAlgorithm, run: Path, fingerprint: str) -> Path:
     """Keep the policy of a model as it is now; return the file's path.
 
     Args:
@@ -29,7 +29,7 @@ def save_snapshot(model: OnPolicyAlgorithm, run: Path, fingerprint: str) -> Path
     return write_state(run / FOLDER / f"{model.num_timesteps:012d}.pt", state)
 
 
-def load_snapshot(model: OnPolicyAlgorithm, path: Path) -> int:
+def load_snapshot(model: BaseAlgorithm, path: Path) -> int:
     """Put a snapshot's weights into a model; return its steps. Nothing in the file is executed.
 
     Raises:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from mesabench.agents.export import export_sb3
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.planned import RandomAgent
-from mesabench.baselines.config import TrainConfig
+from mesabench.baselines.algorithms import FLAGSHIP, get_algorithm
+from mesabench.baselines.config import Settings
 from mesabench.baselines.snapshots import list_snapshots, load_snapshot
 from mesabench.errors import MesaBenchError
 from mesabench.evaluation import (
@@ -84,7 +85,7 @@ class Trace:
     points: list[Point]
 
 
-def read_run(run: Path) -> tuple[Task, TrainConfig]:
+def read_run(run: Path) -> tuple[Task, Settings]:
     """Return the task and the settings of a training run.
 
     Raises:
@@ -94,9 +95,10 @@ def read_run(run: Path) -> tuple[Task, TrainConfig]:
     if not file.is_file():
         raise MesaBenchError(f"{str(run)!r} is no training run: it has no config.json")
     found = json.loads(file.read_text(encoding="utf-8"))
-    names = {field.name for field in fields(TrainConfig)}
+    kind = get_algorithm(found.get("algorithm", FLAGSHIP)).Args
+    names = {field.name for field in fields(kind)}
     settings = {name: value for name, value in found.items() if name in names}
-    return get_objective_task(found["env"]), TrainConfig(**settings)
+    return get_objective_task(found["env"]), kind(**settings)
 
 
 def trace_run(run: Path, *, levels: int = LEVELS, judged: int = JUDGED) -> Iterator[Trace]:
@@ -126,7 +128,7 @@ def trace_run(run: Path, *, levels: int = LEVELS, judged: int = JUDGED) -> Itera
 
 
 def snapshot_agents(
-    task: Task, config: TrainConfig, files: list[Path]
+    task: Task, config: Settings, files: list[Path]
 ) -> Iterator[tuple[OnnxAgent, int]]:
     """Yield the agent that each snapshot holds, exported as the run's own is, and its steps."""
     from mesabench.baselines.train import build_model, describe
@@ -149,7 +151,7 @@ class Watcher:
         judged: how many of the test levels inverse RL looks at.
     """
 
-    def __init__(self, task: Task, config: TrainConfig, levels: int, judged: int):
+    def __init__(self, task: Task, config: Settings, levels: int, judged: int):
         self.task, self.config, self.levels, self.judged = task, config, levels, judged
         self.knobs: dict[str, Any] = dict(config.knobs(task.id))
         chance = {s: self._play(RandomAgent(task.actions, RANDOM_SEED), s) for s in SPLITS}

@@ -1,4 +1,4 @@
-"""Train RecurrentPPO on one task: resumable, logged, and exported as an ONNX agent."""
+"""Train an agent on one task: resumable, logged, and exported as an ONNX file."""
 
 import json
 import shlex
@@ -8,64 +8,55 @@ from pathlib import Path
 
 import torch as th
 from rich.console import Console
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
-from stable_baselines3.common.utils import LinearSchedule
+from stable_baselines3.common.vec_env import VecEnv
 
 from mesabench.agents.export import export_sb3
+from mesabench.baselines.algorithms import get_algorithm
 from mesabench.baselines.checkpoints import load_checkpoint, save_checkpoint
-from mesabench.baselines.config import TrainConfig
-from mesabench.baselines.encoder import GridEncoder
-from mesabench.baselines.progress import RunProgress
-from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
+from mesabench.baselines.config import OnPolicy, Settings
+from mesabench.baselines.progress import EntropySchedule, RunProgress
+from mesabench.baselines.recolour import Recoloured
 from mesabench.files import versions, write_atomically
 from mesabench.sb3 import sb3_vec_env
 from mesabench.task import Task
 
-LAST_RATE = 0.05  # the learning rate falls to this share of its start
 
-
-def build_model(task: Task, config: TrainConfig, *, played: int = 0) -> FlatRecurrentPPO:
-    """Build an untrained model on the task's training split.
+def make_env(task: Task, config: Settings, *, played: int = 0) -> VecEnv:
+    """Make the batch of worlds of a training.
 
     Args:
         task: the task.
         config: the settings.
         played: steps already trained; a resumed run sees other levels than it began with.
     """
-    paid = task.objective(config.objective or task.base.name)
     env = sb3_vec_env(
         task.id,
         config.num_envs,
-        objective=paid.name,
+        objective=config.objective or task.base.name,
         seed=config.seed + (played << 16),
         alpha=config.alpha,
         num_levels=config.num_levels,
         **config.knobs(task.id),
     )
-    rate = config.learning_rate
-    return FlatRecurrentPPO(
-        "MultiInputLstmPolicy",
-        env,
-        learning_rate=LinearSchedule(rate, LAST_RATE * rate, 1.0),
-        n_steps=config.rollout,
-        batch_size=config.num_envs * config.rollout // config.minibatches,
-        n_epochs=config.epochs,
-        gamma=config.discount or float(task.discounts(paid)[0]),
-        gae_lambda=config.gae_lambda,
-        ent_coef=config.entropy,
-        seed=config.seed,
-        device=config.device,
-        policy_kwargs={
-            "features_extractor_class": GridEncoder,
-            "features_extractor_kwargs": {"cell": config.cell, "hidden": config.hidden},
-            "lstm_hidden_size": config.lstm,
-            "enable_critic_lstm": config.critic_lstm,
-            "net_arch": [],
-        },
-    )
+    return Recoloured(env, config.seed + played) if config.recolour else env
 
 
-def train(task: Task, config: TrainConfig, folder: Path, console: Console) -> Path:
+def build_model(task: Task, config: Settings, *, played: int = 0) -> BaseAlgorithm:
+    """Build an untrained model on its batch of worlds; arguments as those of `make_env`."""
+    env = worlds(task, config, played=played)
+    return get_algorithm(config.algorithm).build(task, config, env)
+
+
+def worlds(task: Task, config: Settings, *, played: int = 0) -> VecEnv:
+    """Make what the settings' algorithm trains on; arguments as those of `make_env`."""
+    its_own = getattr(get_algorithm(config.algorithm), "make_env", None)
+    return (its_own or make_env)(task, config, played=played)
+
+
+def train(task: Task, config: Settings, folder: Path, console: Console) -> Path:
     """Train an agent, or go on where a killed run with these settings stopped.
 
     The folder gets ``config.json``, ``logs/`` (CSV and TensorBoard), ``checkpoints/``,
@@ -73,7 +64,7 @@ def train(task: Task, config: TrainConfig, folder: Path, console: Console) -> Pa
 
     Args:
         task: the task.
-        config: the settings.
+        config: the settings; they name the algorithm.
         folder: the run's folder.
         console: where progress is shown.
 
@@ -84,19 +75,34 @@ def train(task: Task, config: TrainConfig, folder: Path, console: Console) -> Pa
         KeyboardInterrupt: after the state has been kept and the way to resume been printed.
     """
     th.set_num_threads(config.threads)
+    write_config(task, config, folder)
+    its_own = getattr(get_algorithm(config.algorithm), "train", None)
+    return (its_own or train_model)(task, config, folder, console)
+
+
+def write_config(task: Task, config: Settings, folder: Path) -> Path:
+    """Write a run's ``config.json``."""
+    about = {"env": task.id, "algorithm": config.algorithm, "knobs": config.knobs(task.id)}
+    text = json.dumps(about | {"versions": versions()} | asdict(config), indent=2)
+    return write_atomically(folder / "config.json", text)
+
+
+def train_model(task: Task, config: Settings, folder: Path, console: Console) -> Path:
+    """Train one Stable-Baselines3 model, as `train` describes."""
     checkpoints, fingerprint = folder / "checkpoints", config.fingerprint(task.id)
     model = build_model(task, config)
     done = load_checkpoint(model, checkpoints, fingerprint, console.print)
     if done:
         console.print(f"resuming at step {done:,}")
-        model.set_env(build_model(task, config, played=done).get_env())
-    about = {"env": task.id, "knobs": config.knobs(task.id), "versions": versions()}
-    write_atomically(folder / "config.json", json.dumps(about | asdict(config), indent=2))
+        model.set_env(worlds(task, config, played=done))
     model.set_logger(configure(str(folder / "logs" / f"from-{done}"), ["csv", "tensorboard"]))
     progress = RunProgress(config, checkpoints, fingerprint, console)
+    callbacks: list[BaseCallback] = [progress]
+    if isinstance(config, OnPolicy) and config.last_entropy is not None:
+        callbacks.insert(0, EntropySchedule(config.entropy, config.last_entropy))
     try:
         if done < config.steps:
-            model.learn(config.steps - done, callback=progress, reset_num_timesteps=not done)
+            model.learn(config.steps - done, callback=callbacks, reset_num_timesteps=not done)
     except KeyboardInterrupt:
         kept = save_checkpoint(model, checkpoints, fingerprint)
         console.print(f"stopped; kept {kept.name}. To go on, run the same command again:")
@@ -108,7 +114,7 @@ def train(task: Task, config: TrainConfig, folder: Path, console: Console) -> Pa
     return export_sb3(model, folder / "agent.onnx", metadata=describe(task, config))
 
 
-def describe(task: Task, config: TrainConfig) -> dict[str, str]:
+def describe(task: Task, config: Settings) -> dict[str, str]:
     """Return what the agent's file says of its training."""
     return {
         "env": task.id,
@@ -119,7 +125,7 @@ def describe(task: Task, config: TrainConfig) -> dict[str, str]:
     }
 
 
-def default_folder(task: Task, config: TrainConfig) -> Path:
+def default_folder(task: Task, config: Settings) -> Path:
     """Return where a run is kept unless the user says otherwise."""
     paid = f"-{config.objective}" if config.objective else ""
-    return Path("runs") / task.id / f"recurrent-ppo{paid}-seed{config.seed}"
+    return Path("runs") / task.id / f"{config.algorithm}{paid}-seed{config.seed}"

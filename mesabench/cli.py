@@ -1,7 +1,7 @@
 """`mesabench`: the command line. A package adds commands as entry points `mesabench.commands`."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -17,8 +17,12 @@ from mesabench.validation.commands import validate
 GROUP = "mesabench.commands"
 
 
-def all_commands() -> dict[str, Callable[..., Any]]:
-    """Return every command by name: the library's own, then those of other packages."""
+def all_commands(arguments: Sequence[str] = ()) -> dict[str, Callable[..., Any]]:
+    """Return every command by name: the library's own, then those of other packages.
+
+    A command whose options depend on what else stands on the command line has a method
+    ``for_arguments`` that returns the function with the right ones.
+    """
     own = {
         "list": commands.list_,
         "info": commands.info,
@@ -32,14 +36,18 @@ def all_commands() -> dict[str, Callable[..., Any]]:
         "validate": validate,
         "references": references,
     }
-    return own | {entry.name: entry.load() for entry in sorted(entry_points(group=GROUP))}
+    found = own | {entry.name: entry.load() for entry in sorted(entry_points(group=GROUP))}
+    return {
+        name: command.for_arguments(arguments) if hasattr(command, "for_arguments") else command
+        for name, command in found.items()
+    }
 
 
 def main(args: list[str] | None = None) -> None:
     """Run the command that the arguments name."""
     try:
         tyro.extras.subcommand_cli_from_dict(
-            all_commands(),
+            all_commands(sys.argv[1:] if args is None else args),
             prog="mesabench",
             description="Which objective did this trained agent learn?",
             args=args,

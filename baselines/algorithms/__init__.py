@@ -1,0 +1,32 @@
+"""The algorithms, one module each, found by the name that `--algorithm` takes.
+
+A module has
+
+* ``Args``: its settings, a subclass of `Settings`, whose fields are its command-line options;
+* ``build(task, args, env) -> BaseAlgorithm``: an untrained model on a batch of worlds;
+* and, where the usual ones will not do, ``make_env(task, args, *, played) -> VecEnv`` (what it
+  trains on), or ``train(task, args, folder, console) -> Path`` (the whole training).
+
+A module is imported when its algorithm is chosen: some of them need torch for their networks.
+"""
+
+from importlib import import_module
+from types import ModuleType
+
+from mesabench.errors import MesaBenchError, unknown
+
+FLAGSHIP = "recurrent-ppo"
+ALGORITHMS = {
+    FLAGSHIP: "RecurrentPPO (LSTM)",
+}
+
+
+def get_algorithm(name: str) -> ModuleType:
+    """Return the module of an algorithm.
+
+    Raises:
+        MesaBenchError: there is none of that name.
+    """
+    if name not in ALGORITHMS:
+        raise MesaBenchError(unknown("algorithm", name, ALGORITHMS))
+    return import_module(f"{__name__}.{name.replace('-', '_')}")

@@ -1,0 +1,32 @@
+"""RecurrentPPO: the flagship baseline, an LSTM between the encoder and the heads.
+
+The class is sb3-contrib's with a faster update (see `mesabench.baselines.recurrent_ppo`).
+
+Source: Schulman et al. 2017, "Proximal policy optimization algorithms".
+"""
+
+from typing import TYPE_CHECKING
+
+from mesabench.baselines.config import TrainConfig as Args
+from mesabench.task import Task
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.vec_env import VecEnv
+
+    from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
+
+__all__ = ["Args", "build"]
+
+
+def build(task: Task, args: Args, env: "VecEnv") -> "FlatRecurrentPPO":
+    """Build an untrained model."""
+    from mesabench.baselines.on_policy import encoder, on_policy
+    from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
+
+    return FlatRecurrentPPO(
+        "MultiInputLstmPolicy",
+        env,
+        **on_policy(task, args),
+        policy_kwargs=encoder(args)
+        | {"lstm_hidden_size": args.lstm, "enable_critic_lstm": args.critic_lstm, "net_arch": []},
+    )

@@ -1,0 +1,66 @@
+"""Commands whose options depend on the algorithm that is chosen on the same command line."""
+
+from collections.abc import Callable, Sequence
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from mesabench.baselines.algorithms import ALGORITHMS, FLAGSHIP, get_algorithm
+
+OPTION = "--algorithm"
+HELP = "algorithm that trains; it decides which settings there are: " + "; ".join(
+    f"{name}: {about}" for name, about in ALGORITHMS.items()
+)
+
+
+class ByAlgorithm:
+    """A command that has the settings of an algorithm as options.
+
+    Args:
+        perform: what the command does; its parameter ``config`` takes the settings.
+    """
+
+    def __init__(self, perform: Callable[..., None]):
+        self.perform = perform
+
+    def __call__(self, *given: Any, **options: Any) -> None:
+        """Perform it with settings from Python."""
+        self.perform(*given, **options)
+
+    def for_arguments(self, arguments: Sequence[str]) -> Callable[..., None]:
+        """Return the function whose signature the command line is made from.
+
+        Raises:
+            MesaBenchError: the arguments name an algorithm that does not exist.
+        """
+        chosen = named(arguments)
+        kind: Any = get_algorithm(chosen).Args
+        perform = self.perform
+
+        def command(*given: Any, algorithm: str, **options: Any) -> None:
+            perform(*given, **options)
+
+        parameters = [p for p in signature(perform).parameters.values() if p.name != "config"]
+        settings = Annotated[kind, tyro.conf.arg(name="")]
+        choice = Annotated[Literal[tuple(ALGORITHMS)], tyro.conf.arg(help=HELP)]
+        for name, default, annotation in (
+            ("algorithm", chosen, choice),
+            ("config", kind(), settings),
+        ):
+            parameters.append(
+                Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            )
+        command.__doc__ = perform.__doc__
+        vars(command)["__signature__"] = Signature(parameters)
+        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        return command
+
+
+def named(arguments: Sequence[str]) -> str:
+    """Return the algorithm that a command line asks for."""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        option, equals, value = argument.partition("=")
+        if option == OPTION:
+            return value if equals else following
+    return FLAGSHIP

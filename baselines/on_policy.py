@@ -1,0 +1,45 @@
+"""What the on-policy algorithms have in common: arguments of their Stable-Baselines3 classes."""
+
+from typing import Any
+
+from stable_baselines3.common.utils import LinearSchedule
+
+from mesabench.baselines.config import OnPolicy, Settings
+from mesabench.baselines.encoder import GridEncoder
+from mesabench.task import Task
+
+LAST_RATE = 0.05  # the learning rate falls to this share of its start
+
+
+def on_policy(task: Task, args: OnPolicy) -> dict[str, Any]:
+    """Return the arguments of PPO and RecurrentPPO that are not about the network."""
+    return {
+        "learning_rate": falling(args),
+        "n_steps": args.rollout,
+        "batch_size": args.num_envs * args.rollout // args.minibatches,
+        "n_epochs": args.epochs,
+        "gamma": discount(task, args),
+        "gae_lambda": args.gae_lambda,
+        "ent_coef": args.entropy,
+        "seed": args.seed,
+        "device": args.device,
+    }
+
+
+def encoder(args: Settings) -> dict[str, Any]:
+    """Return the policy's arguments that make it see through the `GridEncoder`."""
+    return {
+        "features_extractor_class": GridEncoder,
+        "features_extractor_kwargs": {"cell": args.cell, "hidden": args.hidden},
+    }
+
+
+def falling(args: Settings) -> LinearSchedule:
+    """Return the schedule of the learning rate."""
+    return LinearSchedule(args.learning_rate, LAST_RATE * args.learning_rate, 1.0)
+
+
+def discount(task: Task, args: Settings) -> float:
+    """Return the discount that is trained with: the task's, for the objective that is paid."""
+    paid = task.objective(args.objective or task.base.name)
+    return args.discount or float(task.discounts(paid)[0])
