@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from mesabench.commands import parse_knobs
 from mesabench.engine.codes import NUM_COLOURS
@@ -49,6 +49,8 @@ class Settings:
     """Turn of the colours; seed mod 6 where None, so that seeds balance the colours."""
     recolour: bool = False
     """Permute the colours that the agent sees, anew for every episode of training."""
+    action: Literal["greedy", "sample"] = "greedy"
+    """How the exported agent chooses: the likeliest action, or one drawn as in training."""
     checkpoint_every: int = 250_000
     """Environment steps between two checkpoints."""
     threads: int = 2
@@ -113,7 +115,8 @@ class TrainConfig(OnPolicy):
     """Give the value function a recurrent layer of its own."""
 
 
-RESUMABLE = ("steps", "checkpoint_every", "threads", "device")  # may differ in the next session
+# What may differ when a run is gone on with.
+RESUMABLE = ("steps", "action", "checkpoint_every", "threads", "device")
 LATER = (
     "objective",
     "level",

@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,19 +21,26 @@ from mesabench.baselines.config import OnPolicy, Settings
 from mesabench.baselines.progress import EntropySchedule, RunProgress
 from mesabench.baselines.recolour import Recoloured
 from mesabench.files import versions, write_atomically
-from mesabench.sb3 import sb3_vec_env
+from mesabench.sb3 import MesaVecEnv
 from mesabench.task import Task
 
 
-def make_env(task: Task, config: Settings, *, played: int = 0) -> VecEnv:
+def make_env(
+    task: Task,
+    config: Settings,
+    *,
+    played: int = 0,
+    kind: Callable[..., MesaVecEnv] = MesaVecEnv,
+) -> VecEnv:
     """Make the batch of worlds of a training.
 
     Args:
         task: the task.
         config: the settings.
         played: steps already trained; a resumed run sees other levels than it began with.
+        kind: the class of the batch.
     """
-    env = sb3_vec_env(
+    env = kind(
         task.id,
         config.num_envs,
         objective=config.objective or task.base.name,
@@ -111,7 +119,8 @@ def train_model(task: Task, config: Settings, folder: Path, console: Console) ->
     finally:
         progress.bar.stop()
     save_checkpoint(model, checkpoints, fingerprint)
-    return export_sb3(model, folder / "agent.onnx", metadata=describe(task, config))
+    about = describe(task, config)
+    return export_sb3(model, folder / "agent.onnx", metadata=about, action=config.action)
 
 
 def describe(task: Task, config: Settings) -> dict[str, str]:
