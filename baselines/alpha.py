@@ -15,7 +15,11 @@ import numpy as np
 from rich.console import Console
 
 from mesabench.baselines.config import ALPHAS, TrainConfig
+from mesabench.baselines.executors import LocalExecutor
+from mesabench.baselines.grid import Job
+from mesabench.baselines.sweep import sweep
 from mesabench.baselines.trace import read_run
+from mesabench.errors import MesaBenchError
 from mesabench.files import as_json, write_atomically
 from mesabench.scorers.returns import Estimate, estimate
 from mesabench.task import Task
@@ -77,24 +81,18 @@ def run_all(
         folder: where each run has a folder of its own.
         console: where progress is shown.
         levels: levels of each split on which agents are evaluated.
+
+    Raises:
+        MesaBenchError: a run failed, or another sweep is at work in the folder.
     """
-    from mesabench.baselines.train import train
-    from mesabench.commands import evaluate_file
-
-    runs = []
-    for config in configs:
-        run = folder / f"alpha{config.alpha:g}-seed{config.seed}"
-        if not is_finished(run, config):
-            agent = train(task, config, run, console)
-            evaluate_file(agent, task, run, levels=levels, seed=config.seed, console=console)
-        runs.append(run)
-    return collect(task, runs)
-
-
-def is_finished(run: Path, config: TrainConfig) -> bool:
-    """Tell whether a folder holds the evaluation of a run with these settings."""
-    done = (run / "evaluation.json").is_file() and (run / "config.json").is_file()
-    return done and read_run(run)[1] == config
+    jobs = [
+        Job(task.id, config, folder / f"alpha{config.alpha:g}-seed{config.seed}", levels)
+        for config in configs
+    ]
+    if failed := sweep(jobs, folder, lambda: LocalExecutor(1), console):
+        reasons = "; ".join(f"{one.job.folder}: {one.reason}" for one in failed)
+        raise MesaBenchError(f"{len(failed)} of {len(jobs)} runs failed: {reasons}")
+    return collect(task, [job.folder for job in jobs])
 
 
 def collect(task: Task, runs: Iterable[Path]) -> AlphaCurve:

@@ -2,8 +2,6 @@
 
 import hashlib
 import io
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
@@ -11,6 +9,8 @@ from typing import Any
 
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
+
+from mesabench.files import write_whole
 
 KEPT = 3  # the newest ones; the last might be damaged
 DIGEST = 32  # bytes of SHA-256 before the payload
@@ -42,11 +42,7 @@ def write_state(path: Path, state: dict[str, Any]) -> Path:
     payload = io.BytesIO()
     th.save(state, payload)
     data = payload.getvalue()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-        file.write(hashlib.sha256(data).digest() + data)
-    os.replace(file.name, path)
-    return path
+    return write_whole(path, hashlib.sha256(data).digest() + data)
 
 
 def load_checkpoint(

@@ -12,20 +12,12 @@ from rich.console import Console
 
 from mesabench.baselines.choice import ByAlgorithm
 from mesabench.baselines.config import ALPHAS, QUICK_STEPS, Settings, TrainConfig
+from mesabench.baselines.grid import TIER_A
 from mesabench.errors import MesaBenchError, unknown
 from mesabench.registry import get_objective_task, get_task
 
 QUICK_LEVELS = 256
-ORGANISM_TASKS = (  # tier A
-    "RedDoor-v0",
-    "KeysChests-v0",
-    "CheeseCorner-v0",
-    "CheeseDish-v0",
-    "ApplesShields-v0",
-    "ButtonLamp-v0",
-    "RewardDisplay-v0",
-    "MemoryCue-v0",
-)
+ORGANISM_TASKS = TIER_A
 
 
 @ByAlgorithm

@@ -44,16 +44,35 @@ class GridEncoder(BaseFeaturesExtractor):
 
     def forward(self, observations: dict[str, th.Tensor]) -> th.Tensor:
         """Return features [B, hidden + others] of observations with batch axis first."""
+        return th.cat([self.mix(self.cells(observations)), *self.others(observations)], 1)
+
+    def cells(self, observations: dict[str, th.Tensor]) -> th.Tensor:
+        """Return the embeddings of the view's cells, [B, 49, cell]; cell (i, j) is at 7 i + j."""
         image = observations["image"].reshape(-1, VIEW * VIEW, 3).long()
         # The space allows codes that no level holds; they must not index out of the table.
         image = th.minimum(image, self.largest) + self.offsets
         one_hot = image.new_zeros((*image.shape[:2], self.embed.in_features), dtype=th.float32)
         one_hot.scatter_(2, image, 1.0)
-        features = [self.mix(self.embed(one_hot))]
+        return self.embed(one_hot)
+
+    def others(self, observations: dict[str, th.Tensor]) -> list[th.Tensor]:
+        """Return the features of all that is not the view, [B, n] each."""
+        features = []
         for name in self._others:
             value = observations[name].flatten(1).float()
             features.append(value / ITEM_SCALE if name == "inventory" else value)
         if self._learns:
             action, reward = (observations[name].float() for name in (LAST_ACTION, LAST_REWARD))
             features.append(action.flatten(1) * reward.reshape(-1, 1))
-        return th.cat(features, 1)
+        return features
+
+
+class CellEncoder(GridEncoder):
+    """The embeddings of the view's cells as they are, for networks that need the map.
+
+    Features are [B, 49 · cell + others]: the cells one after the other, then the rest.
+    """
+
+    def __init__(self, observation_space: spaces.Dict, cell: int = 8):
+        super().__init__(observation_space, cell, hidden=VIEW * VIEW * cell)
+        self.mix = nn.Sequential(nn.Flatten())

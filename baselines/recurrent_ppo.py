@@ -6,6 +6,7 @@ flat, and the LSTM sees it as *rows*: contiguous stretches of one environment, e
 An episode that starts inside a row is preceded by a *reset token*, an inserted time step that
 closes the input and forget gates, so that cell and hidden state are exactly zero after it and no
 gradient crosses it. All else (rollouts, samples, losses, parameter names) is the stock class.
+Other recurrent networks say themselves how they reset (see `mesabench.baselines.cores`).
 """
 
 from collections.abc import Callable, Generator
@@ -20,6 +21,8 @@ from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamples, RNNStates
 from stable_baselines3.common.buffers import RolloutBuffer
 from torch import nn
+
+from mesabench.baselines.cores import Core
 
 # What a reset token adds to a gate's pre-activation: the float32 sigmoid of it is exactly zero.
 CLOSED = -1e4
@@ -59,11 +62,15 @@ def covers(policy: RecurrentActorCriticPolicy) -> bool:
     """Say whether rows and reset tokens compute exactly what `policy` computes on sequences."""
     stock = RecurrentActorCriticPolicy._process_sequence
     lstms = [lstm for lstm in (policy.lstm_actor, policy.lstm_critic) if lstm is not None]
-    return type(policy)._process_sequence is stock and all(
-        type(lstm) is nn.LSTM
-        and not (lstm.dropout or lstm.bidirectional or lstm.proj_size or lstm.batch_first)
-        for lstm in lstms
-    )
+    return type(policy)._process_sequence is stock and all(map(runs_in_rows, lstms))
+
+
+def runs_in_rows(lstm: nn.LSTM | Core) -> bool:
+    """Say whether `process_sequence` can run a recurrent network with reset tokens."""
+    if isinstance(lstm, Core):
+        return True
+    options = lstm.dropout, lstm.bidirectional, lstm.proj_size, lstm.batch_first
+    return type(lstm) is nn.LSTM and not any(options)
 
 
 class Layout(NamedTuple):
@@ -95,7 +102,7 @@ def lay_out(row_starts: np.ndarray, episode_starts: np.ndarray) -> Layout:
 
 
 class Rows(NamedTuple):
-    """A layout and the LSTM's state before each row: what takes the place of `(hidden, cell)`."""
+    """A layout and the state before each row: what takes the place of `(hidden, cell)`."""
 
     hidden: th.Tensor  # float32 [layers, R, H]
     cell: th.Tensor  # float32 [layers, R, H]
@@ -107,7 +114,7 @@ def process_sequence(
     features: th.Tensor,
     lstm_states: Rows | tuple[th.Tensor, th.Tensor],
     episode_starts: th.Tensor,
-    lstm: nn.LSTM,
+    lstm: Any,
 ) -> tuple[th.Tensor, Any]:
     """Run `lstm` over a minibatch in rows, or else, as in rollouts, do what the stock policy does.
 
@@ -115,7 +122,7 @@ def process_sequence(
         features: Inputs of the LSTM, float32 [B, I].
         lstm_states: `Rows`, or the hidden and cell states of the stock method.
         episode_starts: float32 [B]; not read for `Rows`, which contain them.
-        lstm: The actor's or the critic's LSTM.
+        lstm: The actor's or the critic's LSTM, or the core in its place.
 
     Returns:
         Outputs of the last layer, float32 [B, H], and the states: of no use after `Rows`.
@@ -126,8 +133,11 @@ def process_sequence(
     length, rows, _ = lstm_states.resets.shape
     grid = features.new_zeros(length * rows, lstm.input_size)
     grid = grid.index_add_(0, lstm_states.places, features).view(length, rows, -1)
-    for layer in range(lstm.num_layers):
-        grid = run_layer(lstm, layer, grid, lstm_states)
+    if isinstance(lstm, Core):
+        grid, _ = lstm(grid, (lstm_states.hidden, lstm_states.cell), lstm_states.resets)
+    else:
+        for layer in range(lstm.num_layers):
+            grid = run_layer(lstm, layer, grid, lstm_states)
     return grid.flatten(0, 1).index_select(0, lstm_states.places), lstm_states
 
 

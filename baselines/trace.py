@@ -6,7 +6,7 @@ alone does not tell.
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from mesabench.agents.export import export_sb3
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.planned import RandomAgent
-from mesabench.baselines.algorithms import FLAGSHIP, get_algorithm
 from mesabench.baselines.config import Settings
+from mesabench.baselines.runs import read_settings
 from mesabench.baselines.snapshots import list_snapshots, load_snapshot
 from mesabench.errors import MesaBenchError
 from mesabench.evaluation import (
@@ -89,16 +89,10 @@ def read_run(run: Path) -> tuple[Task, Settings]:
     """Return the task and the settings of a training run.
 
     Raises:
-        MesaBenchError: the folder holds no run.
+        MesaBenchError: the folder holds no run, or one of a task about learning.
     """
-    file = run / "config.json"
-    if not file.is_file():
-        raise MesaBenchError(f"{str(run)!r} is no training run: it has no config.json")
-    found = json.loads(file.read_text(encoding="utf-8"))
-    kind = get_algorithm(found.get("algorithm", FLAGSHIP)).Args
-    names = {field.name for field in fields(kind)}
-    settings = {name: value for name, value in found.items() if name in names}
-    return get_objective_task(found["env"]), kind(**settings)
+    task_id, settings = read_settings(run)
+    return get_objective_task(task_id), settings
 
 
 def trace_run(run: Path, *, levels: int = LEVELS, judged: int = JUDGED) -> Iterator[Trace]:

@@ -1,5 +1,6 @@
 """`mesabench`: the command line. A package adds commands as entry points `mesabench.commands`."""
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
@@ -7,6 +8,7 @@ from typing import Any
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 
 from mesabench import commands
 from mesabench.audit.commands import audit, gallery
@@ -53,7 +55,17 @@ def main(args: list[str] | None = None) -> None:
             args=args,
         )
     except MesaBenchError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", soft_wrap=True)
+        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        where = escape(f": {error.filename}" if error.filename else "")
+        Console(stderr=True).print(
+            f"[red]error:[/red] the disk is full{where}. Files written before are whole; make room "
+            "and give the same command again",
+            soft_wrap=True,
+        )
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -29,11 +29,20 @@ def as_json(value: Any) -> Any:
 
 def write_atomically(path: Path, text: str) -> Path:
     """Write a text file whole or not at all; return its path."""
+    return write_whole(path, text.encode())
+
+
+def write_whole(path: Path, data: bytes) -> Path:
+    """Write a file whole or not at all; return its path. A full disk leaves no part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8"
-    ) as file:
-        file.write(text)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}", delete=False) as file:
+        draft = Path(file.name)
+        try:
+            file.write(data)
+            file.flush()
+            draft.chmod(0o644)
+            os.replace(draft, path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
     return path

@@ -98,7 +98,7 @@ def test_finished_runs_of_a_curve_are_not_trained_again(
     console = Console(file=io.StringIO())
     curve = run_all(TASK, configs, tmp_path, console, levels=LEVELS)
     assert [(r.alpha, r.seed) for r in curve.runs] == [(0.5, 0)]
-    monkeypatch.setattr("mesabench.baselines.train.train", None)
+    monkeypatch.setattr("mesabench.baselines.child.start", None)
     assert run_all(TASK, configs, tmp_path, console, levels=LEVELS) == curve
     with pytest.raises(TypeError):
         run_all(TASK, [TINY], tmp_path, console, levels=LEVELS)

@@ -18,6 +18,14 @@ from mesabench.errors import MesaBenchError, unknown
 FLAGSHIP = "recurrent-ppo"
 ALGORITHMS = {
     FLAGSHIP: "RecurrentPPO (LSTM)",
+    "ppo": "PPO without memory",
+    "ppo-frames": "PPO that sees its last views",
+    "qrdqn": "QR-DQN, value-based and without memory",
+    "plr": "RecurrentPPO with prioritised level replay",
+    "ensemble": "several RecurrentPPO agents that decide together",
+    "gru-ppo": "RecurrentPPO with a GRU",
+    "drc": "Deep Repeated ConvLSTM, which thinks several ticks before it acts",
+    "planner-head": "PPO with value iteration on its view (VIN)",
 }
 
 

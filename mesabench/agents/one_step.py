@@ -68,31 +68,62 @@ class OneLstmStep(OneStep):
     """One step of RecurrentPPO's policy, whose critic has its own, the actor's or no LSTM.
 
     States are ``h`` and ``c`` of the actor and, if the critic has its own LSTM, ``h_vf`` and
-    ``c_vf``: [B, layers, hidden].
+    ``c_vf``: [B, layers, hidden]. Another network may stand where the LSTM does; it has a
+    method ``one_step(x, *states)`` and says in ``memory`` which of the states it uses.
     """
 
     def __init__(self, policy: Any) -> None:
         super().__init__(policy)
-        lstm = policy.lstm_actor
-        if lstm.proj_size or lstm.bidirectional:
+        core = policy.lstm_actor
+        if isinstance(core, nn.LSTM) and (core.proj_size or core.bidirectional):
             raise AgentError("cannot export an LSTM with projections or in two directions")
-        row = (lstm.num_layers, lstm.hidden_size)  # of the critic's too
-        names = ("h", "c") if policy.lstm_critic is None else ("h", "c", "h_vf", "c_vf")
-        self.states = dict.fromkeys(names, row)
+        row = (core.num_layers, core.hidden_size)  # of the critic's too
+        names: tuple[str, ...] = getattr(core, "memory", ("h", "c"))
+        critics = () if policy.lstm_critic is None else tuple(f"{name}_vf" for name in names)
+        self.states = dict.fromkeys(names + critics, row)
+        self.own = len(names)  # states of the actor, which come first
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return logits, value and the next states."""
         policy, extractor = self.policy, self.policy.mlp_extractor
         pi, vf = self.features(inputs)
         start, *states = inputs[len(self.space.spaces) :]
-        keep = (1 - start).reshape(-1, 1, 1)
-        pi, following = lstm_step(policy.lstm_actor, pi, states[0] * keep, states[1] * keep)
+        kept = [state * (1 - start).reshape(-1, 1, 1) for state in states]
+        pi, following = recurrent_step(policy.lstm_actor, pi, kept[: self.own])
         if policy.lstm_critic is not None:
-            vf, more = lstm_step(policy.lstm_critic, vf, states[2] * keep, states[3] * keep)
+            vf, more = recurrent_step(policy.lstm_critic, vf, kept[self.own :])
             following += more
         else:
             vf = pi if policy.shared_lstm else policy.critic(vf)
         return *self.heads(extractor.forward_actor(pi), extractor.forward_critic(vf)), *following
+
+
+class OneRememberingStep(OneStep):
+    """One step of an actor-critic policy whose features extractor keeps what it saw before.
+
+    Such an extractor has `memory`, the shape of each part of its observations that is its own
+    record, by key, and `remember(observations)`, which returns these parts for the next step. In
+    training the environment keeps them; here they are states, zero where an episode starts.
+    """
+
+    def __init__(self, policy: Any) -> None:
+        super().__init__(policy)
+        self.states = memory_of(policy)
+        seen = {key: s for key, s in self.space.spaces.items() if key not in self.states}
+        self.space = spaces.Dict(seen)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return logits, value and the next states."""
+        following = self.policy.features_extractor.remember(self.observation(inputs))
+        return *super().forward(*inputs), *(following[name].float() for name in self.states)
+
+    def observation(self, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """Return the observation as the policy has it, what it remembers included."""
+        start, *states = inputs[len(self.space.spaces) :]
+        kept = (s * (1 - start).reshape(-1, *[1] * (s.dim() - 1)) for s in states)
+        found = super().observation(inputs)
+        assert isinstance(found, dict)
+        return found | dict(zip(self.states, kept, strict=True))
 
 
 class OneQStep(OneStep):
@@ -115,8 +146,13 @@ def one_step(policy: Any) -> OneStep:
     if hasattr(policy, "q_net") or hasattr(policy, "quantile_net"):
         return OneQStep(policy)
     if hasattr(policy, "action_net"):
-        return OneStep(policy)
+        return OneRememberingStep(policy) if memory_of(policy) else OneStep(policy)
     raise AgentError(f"cannot export {type(policy).__name__}; use RecurrentPPO, PPO, DQN or QRDQN")
+
+
+def memory_of(policy: Any) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what a policy's features extractor remembers, by key."""
+    return dict(getattr(getattr(policy, "features_extractor", None), "memory", {}))
 
 
 def action_values(policy: Any, obs: Any) -> Tensor:
@@ -124,6 +160,13 @@ def action_values(policy: Any, obs: Any) -> Tensor:
     if hasattr(policy, "q_net"):
         return policy.q_net(obs)
     return policy.quantile_net(obs).mean(dim=1)
+
+
+def recurrent_step(core: Any, x: Tensor, states: list[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Advance an LSTM, or the network in its place, by one step; as `lstm_step`."""
+    if hasattr(core, "one_step"):
+        return core.one_step(x, *states)
+    return lstm_step(core, x, *states)
 
 
 def lstm_step(lstm: nn.LSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -8,7 +8,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mesabench.agents.one_step import action_values
+from mesabench.agents.one_step import action_values, memory_of
 from mesabench.agents.onnx_agent import OnnxAgent, Output
 from mesabench.agents.sb3_agent import as_trained
 from mesabench.errors import AgentError
@@ -79,7 +79,8 @@ def compare(output: Output, answer: Answer) -> str:
 
 def ask(policy: Any, obs: dict[str, NDArray], state: Any, start: NDArray[np.bool_]) -> Answer:
     """Return what `policy` itself says, by the code that it uses in training."""
-    tensors, _ = policy.obs_to_tensor(as_trained(obs, policy.observation_space))
+    memory = recall(policy, state, start)
+    tensors, _ = policy.obs_to_tensor(as_trained(obs | memory, policy.observation_space))
     if hasattr(policy, "lstm_actor"):
         return _ask_recurrent(policy, tensors, state, torch.as_tensor(start, dtype=torch.float32))
     if not hasattr(policy, "action_net"):
@@ -88,7 +89,21 @@ def ask(policy: Any, obs: dict[str, NDArray], state: Any, start: NDArray[np.bool
         return Answer(actions, values, values.amax(dim=1), None)
     actions, value, _ = policy.forward(tensors, deterministic=True)
     logits = policy.get_distribution(tensors).distribution.logits
-    return Answer(actions, logits, value.flatten(), None)
+    following = {}
+    if memory:
+        kept = policy.features_extractor.remember(tensors)
+        following = {name: part.numpy() for name, part in kept.items()}
+    return Answer(actions, logits, value.flatten(), following)
+
+
+def recall(policy: Any, state: Any, start: NDArray[np.bool_]) -> dict[str, NDArray]:
+    """Return what a policy's features extractor remembers, zero where an episode starts."""
+    memory: dict[str, NDArray] = {}
+    for name, shape in memory_of(policy).items():
+        before = np.zeros((len(start), *shape), np.float32) if state is None else state[name]
+        memory[name] = before.copy()
+        memory[name][start] = 0
+    return memory
 
 
 def _ask_recurrent(policy: Any, tensors: Any, state: Any, start: Tensor) -> Answer:

@@ -1,0 +1,215 @@
+"""What a sweep runs: tasks × algorithms × seeds × shares of test-like levels × numbers of levels.
+
+Settings of a task and algorithm are the tuned ones; the command line's changes come on top.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass, fields, replace
+from itertools import product
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import tyro
+
+from mesabench.baselines.algorithms import FLAGSHIP
+from mesabench.baselines.config import Settings
+from mesabench.errors import MesaBenchError, listed, unknown
+from mesabench.registry import get_task, task_ids
+
+TIER_A = (
+    "RedDoor-v0",
+    "KeysChests-v0",
+    "CheeseCorner-v0",
+    "CheeseDish-v0",
+    "ApplesShields-v0",
+    "ButtonLamp-v0",
+    "RewardDisplay-v0",
+    "MemoryCue-v0",
+)
+AXES = {"steps": "--steps", "seed": "--seeds", "alpha": "--alphas", "num_levels": "--num-levels"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep.
+
+    Attributes:
+        task: id of the task.
+        settings: of the training; they name the algorithm.
+        folder: the run's folder.
+        levels: levels of each split on which the agent is evaluated.
+    """
+
+    task: str
+    settings: Settings
+    folder: Path
+    levels: int
+
+    @property
+    def name(self) -> str:
+        """The task and the last part of the folder."""
+        return f"{self.task}/{self.folder.name}"
+
+    @property
+    def steps(self) -> int:
+        """Environment steps of all that the run trains."""
+        return self.settings.steps * getattr(self.settings, "members", 1)
+
+    @property
+    def arguments(self) -> list[str]:
+        """What follows ``mesabench`` on the command line that does this run."""
+        options = ["--levels", str(self.levels), "--out", str(self.folder)]
+        return ["run", self.task, *as_options(self.task, self.settings), *options]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The axes of a sweep; an empty axis leaves what the settings of a task say.
+
+    Attributes:
+        tasks: ids of tasks, or `task_groups`.
+        algorithms: names of algorithms.
+        seeds: of the runs.
+        alphas: shares of test-like levels.
+        num_levels: numbers of training levels; None for all of them.
+        steps: environment steps of each run; those of the task's settings where None.
+        changes: other settings to change, as key=value.
+    """
+
+    tasks: Sequence[str]
+    algorithms: Sequence[str] = (FLAGSHIP,)
+    seeds: Sequence[int] = (0,)
+    alphas: Sequence[float] = ()
+    num_levels: Sequence[int | None] = ()
+    steps: int | None = None
+    changes: Sequence[str] = ()
+
+    def jobs(self, folder: Path, levels: int) -> list[Job]:
+        """Return the runs; the first seed of everything comes before the second of anything.
+
+        Args:
+            folder: where each run has a folder of its own.
+            levels: levels of each split on which agents are evaluated.
+
+        Raises:
+            MesaBenchError: there is no such task, group, algorithm or setting.
+        """
+        pairs = [*product(expand(self.tasks), dict.fromkeys(self.algorithms))]
+        usual = {pair: self._settings(*pair) for pair in pairs}
+        found = []
+        for seed, pair in product(dict.fromkeys(self.seeds), pairs):
+            for settings in self._variants(replace(usual[pair], seed=seed)):
+                found.append(Job(pair[0], settings, folder / pair[0] / run_name(settings), levels))
+        return found
+
+    def _settings(self, task: str, algorithm: str) -> Settings:
+        settings = replace(tuned(task, algorithm), threads=1)  # more runs at once are faster
+        if self.steps is not None:
+            settings = replace(settings, steps=self.steps)
+        changed = change(settings, self.changes)
+        changed.knobs(task)  # refuses what is no knob of the task
+        return changed
+
+    def _variants(self, settings: Settings) -> Iterator[Settings]:
+        alphas = dict.fromkeys(self.alphas) or (settings.alpha,)
+        numbers = dict.fromkeys(self.num_levels) or (settings.num_levels,)
+        for alpha, number in product(alphas, numbers):
+            yield replace(settings, alpha=alpha, num_levels=number)
+
+
+def task_groups() -> dict[str, tuple[str, ...]]:
+    """Return the names that stand for several tasks."""
+    return {"tier-a": TIER_A, "all": task_ids(None)}
+
+
+def expand(names: Sequence[str]) -> list[str]:
+    """Turn ids and groups into ids of tasks, each once.
+
+    Raises:
+        MesaBenchError: a name is neither, or there is none.
+    """
+    if not names:
+        raise MesaBenchError(f"name tasks, or {listed([*task_groups()])}")
+    groups, found = task_groups(), list[str]()
+    for name in names:
+        plain = name.removeprefix("MesaBench/")
+        if plain not in groups and plain not in task_ids(None):
+            raise MesaBenchError(unknown("task or group", name, [*groups, *task_ids(None)]))
+        found += groups.get(plain, (plain,))
+    return [get_task(name).id for name in dict.fromkeys(found)]
+
+
+def tuned(task: str, algorithm: str) -> Settings:
+    """Return the settings of an algorithm on a task: tuned ones where there are any."""
+    from mesabench.baselines.configs import load_settings
+
+    return load_settings(task, algorithm)
+
+
+def change(settings: Settings, changes: Sequence[str]) -> Settings:
+    """Return settings changed as ``("lstm=128", "last_entropy=none")`` say.
+
+    Raises:
+        MesaBenchError: a key is no setting of the algorithm, or a value does not fit.
+    """
+    names = [f.name for f in fields(settings) if f.name not in AXES]
+    for part in changes:
+        given, equals, value = part.partition("=")
+        key = given.replace("-", "_")
+        if not equals:
+            raise MesaBenchError(f"a setting is given as key=value, not {part!r}")
+        if key in AXES:
+            raise MesaBenchError(f"{key} is an axis of the sweep: use {AXES[key]}, not --set")
+        if key not in names:
+            raise MesaBenchError(unknown(f"setting of {settings.algorithm}", given, names))
+        settings = replace(settings, **{key: parse(settings, key, value)})
+    return settings
+
+
+def parse(settings: Settings, key: str, value: str) -> Any:
+    """Read the value of a setting as the command line of `mesabench run` does.
+
+    Raises:
+        MesaBenchError: it is none of the setting's type.
+    """
+    several = isinstance(getattr(settings, key), tuple)
+    words = value.split(",") if several else [value]
+    fixed = {"none": "None", "true": "True", "false": "False"}
+    option = ["--" + key.replace("_", "-"), *(fixed.get(w.lower(), w) for w in words if w)]
+    kind = tyro.conf.FlagConversionOff[type(settings)]
+    try:
+        with redirect_stderr(io.StringIO()):
+            return getattr(tyro.cli(kind, args=option, default=settings), key)
+    except SystemExit:
+        hint = get_type_hints(type(settings))[key]
+        wanted = hint.__name__ if isinstance(hint, type) else hint
+        raise MesaBenchError(f"{value!r} is no value of the setting {key} ({wanted})") from None
+
+
+def run_name(settings: Settings) -> str:
+    """Return the name of a run's folder in the folder of its task."""
+    mixed = f"-alpha{settings.alpha:g}" if settings.alpha else ""
+    few = "" if settings.num_levels is None else f"-levels{settings.num_levels}"
+    return f"{settings.algorithm}{mixed}{few}-seed{settings.seed}"
+
+
+def as_options(task: str, settings: Settings) -> list[str]:
+    """Return the command-line options that stand for settings, the inverse of reading them.
+
+    What equals both the algorithm's defaults and the tuned settings is left out.
+    """
+    usual = type(settings)(), tuned(task, settings.algorithm)
+    found = ["--algorithm", settings.algorithm]
+    for field in fields(settings):
+        value, flag = getattr(settings, field.name), field.name.replace("_", "-")
+        if field.name != "seed" and all(getattr(u, field.name) == value for u in usual):
+            continue
+        if isinstance(value, bool):
+            found.append(f"--{flag}" if value else f"--no-{flag}")
+        elif isinstance(value, tuple):
+            found += [f"--{flag}", *map(str, value)]
+        else:
+            found += [f"--{flag}", str(value)]
+    return found

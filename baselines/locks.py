@@ -1,0 +1,78 @@
+"""One sweep at a time in a folder, and who has it.
+
+The operating system holds the lock and lets go of it when its holder dies. A note beside it says
+who the holder is; it also protects folders on shared disks whose locks other machines do not see.
+"""
+
+import getpass
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mesabench.errors import MesaBenchError
+from mesabench.files import write_atomically
+
+LOCK, NOTE = ".sweep.lock", ".sweep.json"
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock; what a process left there that died on this machine is taken over.
+
+    Args:
+        folder: the folder; it is made where it is missing.
+
+    Raises:
+        MesaBenchError: somebody else holds it; the message says who.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    note = folder / NOTE
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            elsewhere = read_note(note).get("host", socket.gethostname())
+            if elsewhere != socket.gethostname():
+                raise MesaBenchError(
+                    f"{taken(folder)}; if that sweep is dead for sure, remove {str(note)!r}"
+                )
+            write_atomically(note, json.dumps(describe_holder()))
+            try:
+                yield
+            finally:
+                note.unlink(missing_ok=True)
+    except Timeout:
+        raise MesaBenchError(f"{taken(folder)}; wait, or choose another --out") from None
+
+
+def describe_holder() -> dict[str, str | int]:
+    """Return what is noted of this process."""
+    return {
+        "user": getpass.getuser(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "since": datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+
+
+def read_note(note: Path) -> dict[str, str | int]:
+    """Return what a holder noted; nothing where there is no note."""
+    try:
+        return json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def taken(folder: Path) -> str:
+    """Return the sentence that says who holds a folder."""
+    who = read_note(folder / NOTE)
+    if not who:
+        return f"another sweep is at work in {str(folder)!r}"
+    return (
+        f"a sweep of {who['user']} is at work in {str(folder)!r} since {who['since']} "
+        f"(process {who['pid']} on {who['host']})"
+    )

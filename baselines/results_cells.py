@@ -1,0 +1,88 @@
+"""What the cells of the tables of results say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mesabench.baselines.outcomes import Outcome
+from mesabench.baselines.results import Mean, Row
+
+HEADER = ("task", "algorithm", "settings", "n", "held-out", "test", "verdicts", "worst seed")
+MARKS_HEADER = ("task", "algorithm", "seed", "mark", "found", "asked", "passed")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table of texts.
+
+    Attributes:
+        title: what it shows.
+        header: names of the columns.
+        lines: the cells, line by line.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    lines: list[tuple[str, ...]]
+
+
+def results_cells(rows: Sequence[Row]) -> Cells:
+    """Lay out the rows of the objective track; the settings only where some differ."""
+    lines = [
+        (
+            row.task,
+            row.algorithm,
+            row.name,
+            str(len(row.outcomes)),
+            mean_cell(row.heldout),
+            mean_cell(row.test),
+            verdicts_cell(row),
+            f"{row.worst.settings.seed}: {row.worst.test:.2f}",
+        )
+        for row in rows
+    ]
+    title = "base return, random agent 0, planner 1: mean over n seeds [95 % t-interval]"
+    if any(row.variant for row in rows):
+        return Cells(title, HEADER, lines)
+    at = HEADER.index("settings")
+    return Cells(title, HEADER[:at] + HEADER[at + 1 :], [x[:at] + x[at + 1 :] for x in lines])
+
+
+def marks_cells(outcomes: Sequence[Outcome]) -> Cells:
+    """Lay out the marks of the learning track, run by run."""
+    lines = [
+        (
+            outcome.task,
+            outcome.settings.algorithm,
+            str(outcome.settings.seed),
+            mark["line"],
+            found_cell(mark["found"]),
+            mark["asked"],
+            "yes" if mark["passed"] else "no",
+        )
+        for outcome in outcomes
+        if outcome.learning
+        for mark in outcome.evaluation["passes"]
+    ]
+    title = "marks of learning within an episode, seed by seed [95 % interval over episodes]"
+    return Cells(title, MARKS_HEADER, lines)
+
+
+def mean_cell(found: Mean) -> str:
+    """Write a mean with its interval; one seed has none."""
+    if found.low is None or found.high is None:
+        return f"{found.mean:.2f} (n = 1)"
+    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+def found_cell(found: dict[str, float | None] | None) -> str:
+    """Write an estimate as JSON has it; null is what could not be measured."""
+    mean, low, high = ((found or {}).get(name) for name in ("mean", "low", "high"))
+    if mean is None:
+        return "–"
+    return f"{mean:.2f}" if low is None or high is None else f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def verdicts_cell(row: Row) -> str:
+    """Write the share of seeds with each verdict."""
+    n = len(row.outcomes)
+    return "; ".join(f"{count}/{n} {label}" for label, count in row.counts.items())

@@ -1,0 +1,117 @@
+"""`baselines/README.md`: the part between two marks is made from the records, by one command."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from mesabench.baselines.outcomes import Outcome, read_outcomes
+from mesabench.baselines.records import write_card
+from mesabench.baselines.results import rows_of
+from mesabench.baselines.results_cells import marks_cells, results_cells
+from mesabench.baselines.results_plots import save_pictures
+from mesabench.baselines.results_tables import as_markdown
+from mesabench.errors import MesaBenchError
+from mesabench.files import write_atomically
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+RECORDS, PICTURES = "agents", "pictures"  # folders beside the page
+SEED = re.compile(r"--seed \d+")
+EMPTY = "No trained agents are on record yet."
+
+
+def write_page(page: Path) -> list[Path]:
+    """Write the marked part of a page anew from the records beside it, the pictures and the cards.
+
+    Args:
+        page: a Markdown file with the two marks; records are in ``agents`` beside it.
+
+    Returns:
+        The paths written.
+
+    Raises:
+        MesaBenchError: the page is not there or has no marks.
+    """
+    outcomes = records_beside(page)
+    written = [write_atomically(page, made_anew(page, outcomes))]
+    written += [write_card(outcome.run) for outcome in outcomes]
+    rows = rows_of(outcomes)
+    return written + (save_pictures(rows, page.parent / PICTURES) if rows else [])
+
+
+def made_anew(page: Path, outcomes: Sequence[Outcome]) -> str:
+    """Return the text of a page with its marked part made from what is on record."""
+    text = read_page(page)
+    head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
+    return head + "\n\n".join([BEGIN, marked_part(outcomes, page.parent), END]) + tail
+
+
+def read_page(page: Path) -> str:
+    """Return the text of a page.
+
+    Raises:
+        MesaBenchError: the page is not there or has no marks.
+    """
+    if not page.is_file():
+        raise MesaBenchError(f"there is no page {str(page)!r} to write results into")
+    text = page.read_text(encoding="utf-8")
+    if not 0 <= text.find(BEGIN) < text.find(END):
+        raise MesaBenchError(f"{str(page)!r} must have the marks {BEGIN} and {END}, in this order")
+    return text
+
+
+def records_beside(page: Path) -> list[Outcome]:
+    """Return the records beside a page; none where there are none yet."""
+    folder = page.parent / RECORDS
+    return read_outcomes([folder]) if any(folder.glob("*/*/config.json")) else []
+
+
+def marked_part(outcomes: Sequence[Outcome], home: Path) -> str:
+    """Return the tables, the links to the pictures and every row's command, in Markdown.
+
+    Args:
+        outcomes: what is on record.
+        home: the page's folder, to which links are relative.
+    """
+    if not outcomes:
+        return EMPTY
+    rows, learning = rows_of(outcomes), [o for o in outcomes if o.learning]
+    parts = list[str]()
+    if rows:
+        parts += [
+            f"![returns]({PICTURES}/returns.png)\n\n![verdicts]({PICTURES}/verdicts.png)",
+            "Base return between a random agent (0) and the planner (1): mean over n seeds [95 % "
+            "t-interval over seeds]; n = 1 has none. The worst seed is the one with the lowest "
+            "return at test.",
+            as_markdown(results_cells(rows)),
+        ]
+    if learning:
+        parts += [
+            "Learning within an episode, seed by seed [95 % interval over episodes]:",
+            as_markdown(marks_cells(learning)),
+        ]
+    parts += ["Every agent has a card:", cards(outcomes, home), "Every row comes from"]
+    return "\n\n".join([*parts, "```sh\n" + "\n".join(commands(outcomes)) + "\n```"])
+
+
+def cards(outcomes: Sequence[Outcome], home: Path) -> str:
+    """Return the links to the cards, a line for each task."""
+    links: dict[str, list[str]] = {}
+    for o in outcomes:
+        path = (o.run / "card.md").relative_to(home).as_posix()
+        links.setdefault(o.task, []).append(f"[{o.run.name}]({path})")
+    return "\n".join(f"* {task}: {', '.join(some)}" for task, some in links.items())
+
+
+def commands(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the command lines of runs; a loop over seeds where those differ in nothing else."""
+    seeds: dict[str, list[int]] = {}
+    for outcome in outcomes:
+        seeds.setdefault(SEED.sub("--seed $seed", outcome.command), []).append(
+            outcome.settings.seed
+        )
+    return [
+        line.replace("$seed", str(some[0]))
+        if len(some) == 1
+        else f"for seed in {' '.join(map(str, sorted(some)))}; do {line}; done"
+        for line, some in seeds.items()
+    ]
