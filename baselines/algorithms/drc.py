@@ -54,6 +54,8 @@ class Args(OnPolicy):
     """Times that the layers run on one observation."""
     inject: bool = False
     """Give the gates the mean and the maximum of the state over the map (a third slower)."""
+    rollout: int = 32
+    """Steps in each world between two updates."""
     epochs: int = 2
     """Passes over the data of an update; most of the time goes there."""
 
