@@ -1,15 +1,14 @@
 """Deep Repeated ConvLSTM: a recurrent map of the view that is thought over before each action.
 
-A ConvLSTM runs several ticks on one observation. Trained without a model of the world it comes
-to plan: it gets better with more ticks, and plans can be read from its state. A network that
-searches is what mesa-optimisation is about; does it pursue another objective than one that only
-reacts?
+A ConvLSTM runs several ticks on one observation. In the source, such networks came to behave as
+planners do without a model of the world: more ticks made them better. A network that searches is
+what mesa-optimisation is about; does it pursue another objective than one that only reacts?
 
 Each tick, every layer's gates see its own state, that of the layer below (the top one's of the
 tick before, for the lowest) and the observation. With `inject`, they also see the state's mean and
 maximum over the map (the source's pool-and-inject), which carry news over all of it in one tick;
-three ticks of 3 × 3 cells get there as well, as the view has seven. The heads see the top layer's
-state and the observation. As in the source, actor and critic share the network.
+without it, news travels one cell a tick. The heads see the top layer's state and the observation.
+As in the source, actor and critic share the network.
 
 Source: Guez et al. 2019, "An investigation of model-free planning".
 """
