@@ -10,6 +10,7 @@ from mesabench.trials import LAST_ACTION, LAST_REWARD
 
 NUM_STATES = 4  # door states, and the directions of other agents
 ITEM_SCALE = 4.0  # inventories are divided by it
+TENTHS = 10  # rewards from 0 to 1 are told apart in steps of a tenth
 
 
 class GridEncoder(BaseFeaturesExtractor):
@@ -28,16 +29,18 @@ class GridEncoder(BaseFeaturesExtractor):
 
     largest: th.Tensor
     offsets: th.Tensor
+    steps: th.Tensor
 
     def __init__(self, observation_space: spaces.Dict, cell: int = 8, hidden: int = 64):
         others = [n for n in observation_space.spaces if n != "image"]
         width = sum(spaces.flatdim(observation_space[n]) for n in others)
         learns = {LAST_ACTION, LAST_REWARD} <= observation_space.spaces.keys()
-        width += spaces.flatdim(observation_space[LAST_ACTION]) if learns else 0
+        width += spaces.flatdim(observation_space[LAST_ACTION]) + TENTHS + 1 if learns else 0
         super().__init__(observation_space, hidden + width)
         self._others, self._learns = others, learns
         self.embed = nn.Linear(NUM_OBJECTS + NUM_COLOURS + NUM_STATES, cell, bias=False)
         self.mix = nn.Sequential(nn.Flatten(), nn.Linear(VIEW * VIEW * cell, hidden), nn.ReLU())
+        self.register_buffer("steps", th.arange(TENTHS + 1) / TENTHS, persistent=False)
         counts = th.tensor([NUM_OBJECTS, NUM_COLOURS, NUM_STATES])
         self.register_buffer("largest", counts - 1, persistent=False)
         self.register_buffer("offsets", counts.cumsum(0) - counts, persistent=False)
@@ -63,7 +66,11 @@ class GridEncoder(BaseFeaturesExtractor):
             features.append(value / ITEM_SCALE if name == "inventory" else value)
         if self._learns:
             action, reward = (observations[name].float() for name in (LAST_ACTION, LAST_REWARD))
-            features.append(action.flatten(1) * reward.reshape(-1, 1))
+            reward = reward.reshape(-1, 1)
+            features.append(action.flatten(1) * reward)
+            # A reward may be a message (ElevenArms): as one number, ten messages are a curve with
+            # as many bends; by their places they are a table.
+            features.append(th.relu(1.0 - TENTHS * (reward - self.steps).abs()))
         return features
 
 
