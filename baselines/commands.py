@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 
 from mesabench.baselines.choice import ByAlgorithm
-from mesabench.baselines.config import ALPHAS, QUICK_STEPS, Settings, TrainConfig
+from mesabench.baselines.config import ALPHAS, LONGEST, QUICK_STEPS, Settings, TrainConfig
 from mesabench.baselines.grid import TIER_A
 from mesabench.errors import MesaBenchError, unknown
 from mesabench.registry import get_objective_task, get_task
@@ -86,7 +86,7 @@ def organisms(
     /,
     recipe: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME...")] = (),
     objective: str | None = None,
-    longest: int = 2**21,
+    longest: int = LONGEST,
     runs: Path = Path("runs/organisms"),
     out: Path | None = None,
 ) -> None:

@@ -10,6 +10,7 @@ from mesabench.engine.codes import NUM_COLOURS
 from mesabench.registry import get_task
 
 QUICK_STEPS = 500_000
+LONGEST = 2**21  # environment steps of an organism's longest training, unless more are allowed
 ALPHAS = (0.0, 0.02, 0.03, 0.06, 0.11)  # those of CoinRun in Langosco et al. 2022
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.baselines.admission import Admission, examine
-from mesabench.baselines.config import TrainConfig
+from mesabench.baselines.config import LONGEST, TrainConfig
 from mesabench.baselines.organisms import Entry, digest, read_manifest, write_entry
 from mesabench.baselines.train import train
 from mesabench.fingerprint import fingerprint
@@ -88,11 +88,17 @@ def raise_organism(task: Task, objective: str, recipe: str, nursery: Nursery) ->
         own=found.own,
         others=found.others,
         levels=found.levels,
-        command=f"mesabench organisms {task.id} --objective {objective} --recipe {recipe}",
+        command=command(task, objective, recipe, config.steps),
         fingerprint=fingerprint(task),
     )
     write_entry(entry, nursery.folder)
     return entry
+
+
+def command(task: Task, objective: str, recipe: str, steps: int) -> str:
+    """Return the command that raises an organism in so many steps."""
+    longer = f" --longest {steps}" if steps > LONGEST else ""
+    return f"mesabench organisms {task.id} --objective {objective} --recipe {recipe}{longer}"
 
 
 def schooled(
