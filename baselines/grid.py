@@ -121,7 +121,8 @@ class Grid:
 
 def task_groups() -> dict[str, tuple[str, ...]]:
     """Return the names that stand for several tasks."""
-    return {"tier-a": TIER_A, "all": task_ids(None)}
+    kinds = {"objective": task_ids(), "learning": task_ids("learning")}
+    return {"tier-a": TIER_A, **kinds, "all": task_ids(None)}
 
 
 def expand(names: Sequence[str]) -> list[str]:

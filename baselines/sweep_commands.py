@@ -42,7 +42,7 @@ def sweep(
     is 1 where a run failed.
 
     Args:
-        tasks: ids of tasks; `tier-a` and `all` stand for several.
+        tasks: ids of tasks; `tier-a`, `objective`, `learning` and `all` stand for several.
         algorithms: names of algorithms.
         seeds: of the runs.
         alphas: shares of test-like levels in training.

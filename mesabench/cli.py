@@ -1,6 +1,7 @@
 """`mesabench`: the command line. A package adds commands as entry points `mesabench.commands`."""
 
 import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
@@ -57,6 +58,9 @@ def main(args: list[str] | None = None) -> None:
     except MesaBenchError as error:
         Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
+    except BrokenPipeError:  # whoever read the output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

@@ -32,6 +32,7 @@ from mesabench.baselines.grid import TIER_A, Grid, expand
 from mesabench.baselines.sweep_progress import SweepProgress
 from mesabench.errors import MesaBenchError
 
+HANGS = 900.0  # seconds after which a process that is waited for will never be done
 TOY = "DeceptiveToy-v0"
 SMALL = ["num_envs=8", "rollout=16", "minibatches=2", "lstm=8", "hidden=8", "checkpoint_every=256"]
 TINY = TrainConfig(
@@ -49,7 +50,7 @@ def text_of(capsys) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", out.out + out.err)
 
 
-def until(happens: Callable[[], Any], seconds: float = 120.0) -> None:
+def until(happens: Callable[[], Any], seconds: float = HANGS) -> None:
     end = time.monotonic() + seconds
     while not happens():
         assert time.monotonic() < end, "it has not happened"
@@ -161,8 +162,8 @@ def test_stopped_runs_keep_their_state_and_the_same_command_goes_on(tmp_path):
         sweep = subprocess.Popen(given, stdout=subprocess.PIPE, text=True)
         until(lambda: [p for p in checkpoints(tmp_path) if int(p.stem) > kept])  # noqa: B023
         sweep.send_signal(number)
-        said = sweep.communicate(timeout=90)[0]
-        with locks.FileLock(run / ".run.lock", timeout=60):  # held by the run until it has ended
+        said = sweep.communicate(timeout=HANGS)[0]
+        with locks.FileLock(run / ".run.lock", timeout=HANGS):  # held by the run until it has ended
             newest = checkpoints(tmp_path)[-1]
         assert read_checkpoint(newest)["steps"] > kept
         kept = int(newest.stem)
@@ -354,7 +355,7 @@ def test_a_dying_node_of_a_ray_cluster_loses_no_run(tmp_path, monkeypatch):
         until(lambda: len({path.parent for path in checkpoints(tmp_path)}) == 2)
         assert not list(tmp_path.glob("*/*/evaluation.json"))
         cluster.remove_node(doomed, allow_graceful=False)
-        assert sweep.wait(timeout=240) == 0
+        assert sweep.wait(timeout=HANGS) == 0
     finally:
         if sweep is not None:
             sweep.terminate()
