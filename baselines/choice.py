@@ -1,4 +1,4 @@
-"""Commands whose options depend on the algorithm that is chosen on the same command line."""
+"""Commands whose options depend on the task and algorithm that stand on the same command line."""
 
 from collections.abc import Callable, Sequence
 from inspect import Parameter, Signature, signature
@@ -7,8 +7,11 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from mesabench.baselines.algorithms import ALGORITHMS, FLAGSHIP, get_algorithm
+from mesabench.baselines.config import Settings
+from mesabench.registry import NAMESPACE, task_ids
 
 OPTION = "--algorithm"
+PREFIX = f"{NAMESPACE}/"
 HELP = "algorithm that trains; it decides which settings there are: " + "; ".join(
     f"{name}: {about}" for name, about in ALGORITHMS.items()
 )
@@ -16,6 +19,8 @@ HELP = "algorithm that trains; it decides which settings there are: " + "; ".joi
 
 class ByAlgorithm:
     """A command that has the settings of an algorithm as options.
+
+    What they are where they are not given is what is tuned for the task (``configs/``).
 
     Args:
         perform: what the command does; its parameter ``config`` takes the settings.
@@ -31,22 +36,24 @@ class ByAlgorithm:
     def for_arguments(self, arguments: Sequence[str]) -> Callable[..., None]:
         """Return the function whose signature the command line is made from.
 
+        Args:
+            arguments: the command line; empty where it is another command's.
+
         Raises:
             MesaBenchError: the arguments name an algorithm that does not exist.
         """
         chosen = named(arguments)
-        kind: Any = get_algorithm(chosen).Args
-        perform = self.perform
+        usual, perform = settings_for(arguments, chosen), self.perform
 
         def command(*given: Any, algorithm: str, **options: Any) -> None:
             perform(*given, **options)
 
         parameters = [p for p in signature(perform).parameters.values() if p.name != "config"]
-        settings = Annotated[kind, tyro.conf.arg(name="")]
+        settings = Annotated[type(usual), tyro.conf.arg(name="")]
         choice = Annotated[Literal[tuple(ALGORITHMS)], tyro.conf.arg(help=HELP)]
         for name, default, annotation in (
             ("algorithm", chosen, choice),
-            ("config", kind(), settings),
+            ("config", usual, settings),
         ):
             parameters.append(
                 Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
@@ -59,8 +66,19 @@ class ByAlgorithm:
 
 def named(arguments: Sequence[str]) -> str:
     """Return the algorithm that a command line asks for."""
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for place, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")
         if option == OPTION:
-            return value if equals else following
+            return value if equals else "".join(arguments[place + 1 : place + 2])
     return FLAGSHIP
+
+
+def settings_for(arguments: Sequence[str], algorithm: str) -> Settings:
+    """Return an algorithm's settings for the task that a command line names, if it names one."""
+    known = task_ids(None)
+    for argument in arguments:
+        if argument.removeprefix(PREFIX) in known:
+            from mesabench.baselines.configs import load_settings
+
+            return load_settings(argument, algorithm)
+    return get_algorithm(algorithm).Args()

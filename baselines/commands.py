@@ -13,11 +13,11 @@ from rich.console import Console
 from mesabench.baselines.choice import ByAlgorithm
 from mesabench.baselines.config import ALPHAS, LONGEST, QUICK_STEPS, Settings, TrainConfig
 from mesabench.baselines.grid import TIER_A
+from mesabench.baselines.runs import refuse_others
 from mesabench.errors import MesaBenchError, unknown
 from mesabench.registry import get_objective_task, get_task
 
 QUICK_LEVELS = 256
-ORGANISM_TASKS = TIER_A
 
 
 @ByAlgorithm
@@ -30,6 +30,8 @@ def train(
 ) -> None:
     """Train an agent on a task; the same command resumes a run that was stopped.
 
+    Settings that are not given are those of baselines/configs/<task>.yaml, where there are any.
+
     Args:
         env: id of the task.
         config: settings of the training.
@@ -39,7 +41,9 @@ def train(
     from mesabench.baselines.train import train as train_agent
 
     console, task = Console(), get_task(env)
-    agent = train_agent(task, config, out or default_folder(task, config), console)
+    folder = out or default_folder(task, config)
+    refuse_others(folder, task.id, config)
+    agent = train_agent(task, config, folder, console)
     console.print(f"agent: {agent}")
 
 
@@ -54,6 +58,9 @@ def run(
     levels: int = 1024,
 ) -> None:
     """Train an agent, export it, evaluate it on all splits and write the page with its verdict.
+
+    The same command resumes a run that was stopped. Settings that are not given are those of
+    baselines/configs/<task>.yaml, where there are any.
 
     Args:
         env: id of the task.
@@ -74,6 +81,7 @@ def run(
     folder = out or default_folder(task, config).with_name(
         default_folder(task, config).name + ("-quick" if quick else "")
     )
+    refuse_others(folder, task.id, config)
     agent = train_agent(task, config, folder, console)
     if task.trials is not None:
         profile_file(agent, task, folder, levels=levels, seed=config.seed)
@@ -95,7 +103,7 @@ def organisms(
     The same command goes on where a stopped one was.
 
     Args:
-        tasks: ids of tasks; those of `ORGANISM_TASKS` where none is given.
+        tasks: ids of tasks; those of tier A where none is given.
         recipe: names of the settings; all of them where none is given.
         objective: only the organisms trained on this objective.
         longest: environment steps of the longest training; shorter ones are doubled up to there
@@ -110,7 +118,7 @@ def organisms(
         if name not in raising.RECIPES:
             raise MesaBenchError(unknown("recipe", name, raising.RECIPES))
     nursery = raising.Nursery(runs, out or FOLDER, longest, Console())
-    wanted = [get_objective_task(name) for name in tasks or ORGANISM_TASKS]
+    wanted = [get_objective_task(name) for name in tasks or TIER_A]
     recipes = [*(recipe or raising.RECIPES)]
     for missing in raising.outstanding(wanted, recipes, objective, nursery):
         raising.raise_organism(*missing, nursery)

@@ -79,7 +79,7 @@ class Settings:
         """Return a hash of everything that must not change when a run is resumed."""
         fixed = {k: v for k, v in asdict(self).items() if k not in RESUMABLE}
         for name in LATER:  # as in runs that began before there was a choice
-            if fixed.get(name) in (None, (), False):
+            if fixed.get(name) is None or fixed[name] is False or fixed[name] == ():
                 fixed.pop(name, None)
         named = [task_id, fixed] + [self.algorithm] * (self.algorithm != TrainConfig.algorithm)
         text = json.dumps(named, sort_keys=True)

@@ -134,6 +134,8 @@ def parse_found(path: Path, algorithm: str, block: Mapping[str, Any]) -> Found |
     said = block.get(FOUND)
     if said is None:
         return None
+    if not isinstance(said, dict):
+        raise MesaBenchError(f"{path}: {algorithm}.{FOUND} must be null or a block, not {said!r}")
     checked = check_fields(path, f"{algorithm}.{FOUND}", said, Found)
     missing = [f.name for f in fields(Found) if f.name not in checked]
     if missing:

@@ -43,6 +43,8 @@ class Curriculum:
     def choose(self, count: int, span: int) -> NDArray[np.int64]:
         """Choose the levels of episodes that are about to begin, int64 [count].
 
+        Of a few levels, a new one may be one that was played before.
+
         Args:
             count: how many.
             span: new levels are drawn from those below it.
@@ -52,6 +54,7 @@ class Curriculum:
         self.scores.episodes += count
         if old.any():
             chosen[old] = self.scores.draw(int(old.sum()), self.rng)
+        self.scores.begin(chosen)
         return chosen
 
     def learn(self, advantages: NDArray[np.float32]) -> None:

@@ -3,18 +3,14 @@
 Settings of a task and algorithm are the tuned ones; the command line's changes come on top.
 """
 
-import io
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, get_type_hints
-
-import tyro
 
 from mesabench.baselines.algorithms import FLAGSHIP
 from mesabench.baselines.config import Settings
+from mesabench.baselines.options import as_options, change, tuned
 from mesabench.errors import MesaBenchError, listed, unknown
 from mesabench.registry import get_task, task_ids
 
@@ -28,7 +24,6 @@ TIER_A = (
     "RewardDisplay-v0",
     "MemoryCue-v0",
 )
-AXES = {"steps": "--steps", "seed": "--seeds", "alpha": "--alphas", "num_levels": "--num-levels"}
 
 
 @dataclass(frozen=True)
@@ -142,75 +137,9 @@ def expand(names: Sequence[str]) -> list[str]:
     return [get_task(name).id for name in dict.fromkeys(found)]
 
 
-def tuned(task: str, algorithm: str) -> Settings:
-    """Return the settings of an algorithm on a task: tuned ones where there are any."""
-    from mesabench.baselines.configs import load_settings
-
-    return load_settings(task, algorithm)
-
-
-def change(settings: Settings, changes: Sequence[str]) -> Settings:
-    """Return settings changed as ``("lstm=128", "last_entropy=none")`` say.
-
-    Raises:
-        MesaBenchError: a key is no setting of the algorithm, or a value does not fit.
-    """
-    names = [f.name for f in fields(settings) if f.name not in AXES]
-    for part in changes:
-        given, equals, value = part.partition("=")
-        key = given.replace("-", "_")
-        if not equals:
-            raise MesaBenchError(f"a setting is given as key=value, not {part!r}")
-        if key in AXES:
-            raise MesaBenchError(f"{key} is an axis of the sweep: use {AXES[key]}, not --set")
-        if key not in names:
-            raise MesaBenchError(unknown(f"setting of {settings.algorithm}", given, names))
-        settings = replace(settings, **{key: parse(settings, key, value)})
-    return settings
-
-
-def parse(settings: Settings, key: str, value: str) -> Any:
-    """Read the value of a setting as the command line of `mesabench run` does.
-
-    Raises:
-        MesaBenchError: it is none of the setting's type.
-    """
-    several = isinstance(getattr(settings, key), tuple)
-    words = value.split(",") if several else [value]
-    fixed = {"none": "None", "true": "True", "false": "False"}
-    option = ["--" + key.replace("_", "-"), *(fixed.get(w.lower(), w) for w in words if w)]
-    kind = tyro.conf.FlagConversionOff[type(settings)]
-    try:
-        with redirect_stderr(io.StringIO()):
-            return getattr(tyro.cli(kind, args=option, default=settings), key)
-    except SystemExit:
-        hint = get_type_hints(type(settings))[key]
-        wanted = hint.__name__ if isinstance(hint, type) else hint
-        raise MesaBenchError(f"{value!r} is no value of the setting {key} ({wanted})") from None
-
-
 def run_name(settings: Settings) -> str:
     """Return the name of a run's folder in the folder of its task."""
+    paid = f"-{settings.objective}" if settings.objective else ""
     mixed = f"-alpha{settings.alpha:g}" if settings.alpha else ""
     few = "" if settings.num_levels is None else f"-levels{settings.num_levels}"
-    return f"{settings.algorithm}{mixed}{few}-seed{settings.seed}"
-
-
-def as_options(task: str, settings: Settings) -> list[str]:
-    """Return the command-line options that stand for settings, the inverse of reading them.
-
-    What equals both the algorithm's defaults and the tuned settings is left out.
-    """
-    usual = type(settings)(), tuned(task, settings.algorithm)
-    found = ["--algorithm", settings.algorithm]
-    for field in fields(settings):
-        value, flag = getattr(settings, field.name), field.name.replace("_", "-")
-        if field.name != "seed" and all(getattr(u, field.name) == value for u in usual):
-            continue
-        if isinstance(value, bool):
-            found.append(f"--{flag}" if value else f"--no-{flag}")
-        elif isinstance(value, tuple):
-            found += [f"--{flag}", *map(str, value)]
-        else:
-            found += [f"--{flag}", str(value)]
-    return found
+    return f"{settings.algorithm}{paid}{mixed}{few}-seed{settings.seed}"

@@ -46,7 +46,8 @@ class LevelScores:
     Attributes:
         levels: their numbers, int64 [n].
         scores: float64 [n].
-        begun: the episode, counted over all worlds, in which each was begun last, int64 [n].
+        begun: the episode, counted over all worlds, in which each was begun last, or scored first,
+            int64 [n].
         episodes: how many have been begun in all.
     """
 
@@ -68,9 +69,11 @@ class LevelScores:
 
     def draw(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw levels to replay, int64 [count]."""
-        drawn = rng.choice(len(self.levels), count, p=self.distribution())
-        self.begun[drawn] = self.episodes
-        return self.levels[drawn]
+        return rng.choice(self.levels, count, p=self.distribution())
+
+    def begin(self, levels: NDArray[np.int64]) -> None:
+        """Take note that levels, int64 [m], are begun; those that are not kept are left out."""
+        self.begun[np.isin(self.levels, levels)] = self.episodes
 
     def record(self, levels: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
         """Take note of what ended episodes came to; of one level the last counts.

@@ -1,4 +1,4 @@
-"""One sweep at a time in a folder, and who has it.
+"""One sweep or search at a time in a folder, and who has it.
 
 The operating system holds the lock and lets go of it when its holder dies. A note beside it says
 who the holder is; it also protects folders on shared disks whose locks other machines do not see.
@@ -38,7 +38,7 @@ def hold(folder: Path) -> Iterator[None]:
             elsewhere = read_note(note).get("host", socket.gethostname())
             if elsewhere != socket.gethostname():
                 raise MesaBenchError(
-                    f"{taken(folder)}; if that sweep is dead for sure, remove {str(note)!r}"
+                    f"{taken(folder)}; if it is dead for sure, remove {str(note)!r}"
                 )
             write_atomically(note, json.dumps(describe_holder()))
             try:
@@ -71,8 +71,8 @@ def taken(folder: Path) -> str:
     """Return the sentence that says who holds a folder."""
     who = read_note(folder / NOTE)
     if not who:
-        return f"another sweep is at work in {str(folder)!r}"
+        return f"another sweep or search is at work in {str(folder)!r}"
     return (
-        f"a sweep of {who['user']} is at work in {str(folder)!r} since {who['since']} "
+        f"a sweep or search of {who['user']} is at work in {str(folder)!r} since {who['since']} "
         f"(process {who['pid']} on {who['host']})"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mesabench.baselines.config import Settings
-from mesabench.baselines.grid import as_options
+from mesabench.baselines.options import as_options
 from mesabench.baselines.runs import EVALUATION, is_finished, read_settings
 from mesabench.errors import MesaBenchError
 from mesabench.registry import get_task

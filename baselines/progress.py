@@ -30,6 +30,11 @@ class EntropySchedule(BaseCallback):
         super().__init__()
         self.first, self.last = first, last
 
+    def _on_training_start(self) -> None:
+        # A resumed model takes itself for an untrained one until it has been updated.
+        model = self.model
+        model._update_current_progress_remaining(model.num_timesteps, model._total_timesteps)
+
     def _on_rollout_end(self) -> None:
         assert isinstance(self.model, OnPolicyAlgorithm)
         left = self.model._current_progress_remaining

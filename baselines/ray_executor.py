@@ -67,7 +67,7 @@ class RayExecutor:
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            return str(error).strip().splitlines()[-1]
+            return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 
 def load_ray() -> ModuleType:

@@ -6,7 +6,6 @@ of the run's own evaluation.
 
 import json
 import os
-import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -52,8 +51,8 @@ def put_on_record(run: Path, folder: Path = FOLDER) -> Path:
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".keep-") as name:
         draft = Path(name) / place.name
         write_record(outcome, draft)
-        if place.exists():
-            shutil.rmtree(place)
+        if place.exists():  # not removed before the new one is there
+            os.replace(place, Path(name) / "before")
         os.replace(draft, place)
     return place
 

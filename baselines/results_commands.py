@@ -10,6 +10,7 @@ import tyro
 from rich.console import Console
 
 from mesabench.baselines.algorithms import ALGORITHMS, FLAGSHIP
+from mesabench.errors import MesaBenchError
 from mesabench.files import write_atomically
 from mesabench.registry import get_task
 
@@ -35,7 +36,8 @@ def tune(
 
     Args:
         env: id of the task.
-        algorithm: what is set.
+        algorithm: name of the algorithm whose settings are searched; an ensemble cannot be, its
+            members are recurrent-ppo.
         trials: how many settings are tried, in all sessions together.
         steps: environment steps of each trial.
         seed: of the search and of every trial's training.
@@ -118,6 +120,8 @@ def keep(
         runs: folders of finished runs, or folders that have such inside.
         out: folder of the records; the package's own where it is not given.
     """
+    if not runs:
+        raise MesaBenchError("name the folders of the runs that are to be kept")
     from mesabench.baselines.outcomes import runs_in
     from mesabench.baselines.records import FOLDER, put_on_record
 

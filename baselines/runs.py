@@ -18,18 +18,19 @@ def read_settings(run: Path) -> tuple[str, Settings]:
     """Return the id of a run's task, and the run's settings.
 
     Raises:
-        MesaBenchError: the folder holds no run.
+        MesaBenchError: the folder holds no run, or its ``config.json`` is damaged.
     """
     file = run / "config.json"
     if not file.is_file():
         raise MesaBenchError(f"{str(run)!r} is no training run: it has no config.json")
     try:
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise MesaBenchError(f"{str(file)!r} is damaged: {error}") from error
-    kind = get_algorithm(found.get("algorithm", FLAGSHIP)).Args
+        task, algorithm = found["env"], found.get("algorithm", FLAGSHIP)
+    except (ValueError, KeyError, TypeError) as error:
+        raise MesaBenchError(f"{str(file)!r} is damaged: {error!r}") from error
+    kind = get_algorithm(algorithm).Args
     names = {field.name for field in fields(kind)}
-    return found["env"], kind(**{name: v for name, v in found.items() if name in names})
+    return task, kind(**{name: v for name, v in found.items() if name in names})
 
 
 def is_finished(run: Path, task_id: str, settings: Settings) -> bool:
@@ -38,13 +39,15 @@ def is_finished(run: Path, task_id: str, settings: Settings) -> bool:
     Args:
         run: the folder.
         task_id: id of the task.
-        settings: the settings; what may differ between two sessions of a run may differ here.
+        settings: the settings; what may differ between two sessions of a run may differ here, but
+            for the steps and for how the agent chooses its actions.
     """
     if not all((run / name).is_file() for name in ("config.json", EVALUATION, "agent.onnx")):
         return False
     trained_on, found = read_settings(run)
     same = trained_on == task_id and found.fingerprint(task_id) == settings.fingerprint(task_id)
-    return same and found.steps == settings.steps and trained_steps(run) >= settings.steps
+    same = same and (found.steps, found.action) == (settings.steps, settings.action)
+    return same and trained_steps(run) >= settings.steps
 
 
 def trained_steps(run: Path) -> float:

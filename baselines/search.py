@@ -23,6 +23,7 @@ from rich.console import Console
 from mesabench.baselines.algorithms import get_algorithm
 from mesabench.baselines.config import Settings
 from mesabench.baselines.configs import FOLDER, Found, load_settings, write_settings
+from mesabench.baselines.locks import hold
 from mesabench.baselines.search_space import covers, rounded, space_of
 from mesabench.baselines.trying import LOOKS, Diverged, Stopped, reached
 from mesabench.baselines.yardstick import Yardstick
@@ -79,16 +80,25 @@ def search_settings(
         The path of the task's file.
 
     Raises:
-        MesaBenchError: the algorithm has a training of its own, or is not known.
+        MesaBenchError: the algorithm has a training of its own, or is not known; no trial is asked
+            for; or another search is at work in the folder.
     """
+    if search.trials < 1:
+        raise MesaBenchError(f"a search has 1 trial or more, not {search.trials}")
     if hasattr(get_algorithm(search.algorithm), "train"):
         raise MesaBenchError(
             f"{search.algorithm} has a training of its own, which shows nothing before its end; "
             "tune the algorithm that it is made of"
         )
-    study = open_study(
-        search, folder, load_settings(search.task.id, search.algorithm, folder=configs)
-    )
+    usual = load_settings(search.task.id, search.algorithm, folder=configs)
+    with hold(folder):  # another session would take this one's trials for void
+        study = open_study(search, folder, usual)
+        go_on(study, search, console)
+        return keep_best(study, search, configs)
+
+
+def go_on(study: optuna.Study, search: Search, console: Console) -> None:
+    """Conduct the trials that are still to be done."""
     usual = read_usual(study, search)
     yardstick = Yardstick(
         search.task, search.levels, seed=search.seed, **usual.knobs(search.task.id)
@@ -97,7 +107,6 @@ def search_settings(
         trial = propose(study, search, usual, number)
         conduct(study, trial, replace(usual, **rounded(trial.params)), search, yardstick)
         console.print(line_of(study, number, search.trials), soft_wrap=True)
-    return keep_best(study, search, configs)
 
 
 def open_study(search: Search, folder: Path, usual: Settings) -> optuna.Study:
@@ -114,7 +123,7 @@ def open_study(search: Search, folder: Path, usual: Settings) -> optuna.Study:
     )
     if "usual" not in study.user_attrs:
         study.set_user_attr("usual", json.dumps(asdict(usual)))
-    for trial in study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING)):
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
     return study
 
@@ -131,7 +140,7 @@ def propose(study: optuna.Study, search: Search, usual: Settings, number: int) -
     space = space_of(usual)
     seed = np.random.SeedSequence([search.seed, number]).generate_state(1)[0]
     study.sampler = optuna.samplers.TPESampler(seed=int(seed))
-    if number == 0:
+    if number == 0 and not study.get_trials(states=(TrialState.WAITING,)):
         known = {n: getattr(usual, n) for n, d in space.items() if covers(d, getattr(usual, n))}
         study.enqueue_trial(known)
     return study.ask(fixed_distributions=space)

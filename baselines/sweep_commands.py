@@ -49,7 +49,7 @@ def sweep(
         num_levels: numbers of levels that are trained on; none for all levels.
         steps: environment steps of each run; those of the settings where it is not given.
         changes: settings to change in every run.
-        levels: levels of each split on which agents are evaluated.
+        levels: levels of each split on which agents are evaluated; finished runs keep theirs.
         out: folder of the sweep.
         jobs: runs at once on this machine; as many as it has processors where it is not given.
         executor: where the runs are executed: by processes of this machine or on a Ray cluster.

@@ -18,6 +18,7 @@ from mesabench.agents.export import export_sb3
 from mesabench.baselines.algorithms import get_algorithm
 from mesabench.baselines.checkpoints import load_checkpoint, save_checkpoint
 from mesabench.baselines.config import OnPolicy, Settings
+from mesabench.baselines.grid import run_name
 from mesabench.baselines.progress import EntropySchedule, RunProgress
 from mesabench.baselines.recolour import Recoloured
 from mesabench.files import versions, write_atomically
@@ -136,5 +137,4 @@ def describe(task: Task, config: Settings) -> dict[str, str]:
 
 def default_folder(task: Task, config: Settings) -> Path:
     """Return where a run is kept unless the user says otherwise."""
-    paid = f"-{config.objective}" if config.objective else ""
-    return Path("runs") / task.id / f"{config.algorithm}{paid}-seed{config.seed}"
+    return Path("runs") / task.id / run_name(config)

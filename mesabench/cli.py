@@ -24,7 +24,8 @@ def all_commands(arguments: Sequence[str] = ()) -> dict[str, Callable[..., Any]]
     """Return every command by name: the library's own, then those of other packages.
 
     A command whose options depend on what else stands on the command line has a method
-    ``for_arguments`` that returns the function with the right ones.
+    ``for_arguments`` that returns the function with the right ones; it is told of them where it is
+    the command that stands there.
     """
     own = {
         "list": commands.list_,
@@ -40,10 +41,10 @@ def all_commands(arguments: Sequence[str] = ()) -> dict[str, Callable[..., Any]]
         "references": references,
     }
     found = own | {entry.name: entry.load() for entry in sorted(entry_points(group=GROUP))}
-    return {
-        name: command.for_arguments(arguments) if hasattr(command, "for_arguments") else command
-        for name, command in found.items()
-    }
+    for name, command in found.items():
+        if hasattr(command, "for_arguments"):
+            found[name] = command.for_arguments(arguments if name in arguments[:1] else ())
+    return found
 
 
 def main(args: list[str] | None = None) -> None:
@@ -62,7 +63,7 @@ def main(args: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = escape(f": {error.filename}" if error.filename else "")
         Console(stderr=True).print(

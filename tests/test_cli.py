@@ -2,6 +2,7 @@
 
 import json
 import re
+from inspect import signature
 
 import pytest
 
@@ -9,6 +10,7 @@ import mesabench
 from mesabench import cli
 from mesabench.agents.export import export_sb3
 from mesabench.baselines.config import TrainConfig
+from mesabench.baselines.configs import load_settings
 from mesabench.baselines.train import build_model, describe
 
 TINY = TrainConfig(num_envs=4, rollout=8, lstm=8, hidden=8, threads=1)
@@ -122,3 +124,23 @@ def test_knobs_of_another_task_in_a_file_are_refused(agent_file, tmp_path, capsy
     with pytest.raises(SystemExit):
         cli.main(["evaluate", str(tmp_path / "odd.onnx"), "--levels", "16"])
     assert "did you mean 'palette'" in text_of(capsys).replace("\n", " ")
+
+
+def test_training_starts_from_the_tuned_settings_of_the_task():
+    for task in mesabench.task_ids(None):
+        for given in (task, f"MesaBench/{task}"):
+            command = cli.all_commands(["train", given, "--seed", "3"])["train"]
+            assert signature(command).parameters["config"].default == load_settings(
+                task, "recurrent-ppo"
+            )
+    other = cli.all_commands(["run", "RedDoor-v0", "--algorithm=ppo"])["run"]
+    assert signature(other).parameters["config"].default == load_settings("RedDoor-v0", "ppo")
+    untold = signature(cli.all_commands(())["train"]).parameters["config"].default
+    assert untold == TrainConfig()
+
+
+def test_the_algorithm_of_another_command_is_its_own_business():
+    assert set(cli.all_commands(["export", "model.zip", "--algorithm", "PPO"])) >= {
+        "export",
+        "train",
+    }

@@ -24,6 +24,7 @@ from mesabench.baselines.algorithms.planner_head import ValueIteration
 from mesabench.baselines.cores import Core
 from mesabench.baselines.recurrent_ppo import FlatMinibatches, FlatRecurrentPPO
 from mesabench.baselines.train import build_model
+from mesabench.errors import MesaBenchError
 from mesabench.observation import observation_space
 
 ENVS, STEPS = 4, 16
@@ -247,6 +248,12 @@ def test_news_crosses_the_map_in_one_tick_only_if_it_is_injected():
         corner = following.reshape(3, 7, 7)[:, 0, 0].sum()
         (gradient,) = th.autograd.grad(corner, h)
         assert bool(gradient[0, 0, :, 6, 6].any()) == inject
+
+
+@pytest.mark.parametrize("wrong", [{"iterations": 1}, {"moves": 0}])
+def test_a_plan_too_short_is_refused(wrong):
+    with pytest.raises(MesaBenchError, match="2 iterations or more"):
+        build_model(mesabench.get_task("RedDoor-v0"), args("planner-head", **wrong))
 
 
 MAP = """

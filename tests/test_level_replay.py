@@ -64,8 +64,17 @@ def test_draws_have_that_distribution():
 
 def test_a_level_that_is_drawn_is_stale_no_more():
     found = table()
+    found.episodes += 1
     drawn = found.draw(1, np.random.default_rng(0))
-    assert (found.episodes - found.begun)[found.levels == drawn[0]] == 0
+    found.begin(drawn)
+    assert ((found.begun == found.episodes) == (found.levels == drawn)).all()
+
+
+def test_a_level_is_stale_no_more_where_it_was_drawn_as_a_new_one():
+    curriculum = Curriculum(table(), worlds=2, replay=0.0, positive=False, seed=0)
+    curriculum.choose(200, 21)  # the levels 10 and 20 among them
+    begun = curriculum.scores.begun == curriculum.scores.episodes
+    assert begun.tolist() == [True, True, False]
 
 
 def test_the_last_score_of_a_level_counts():

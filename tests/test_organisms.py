@@ -13,6 +13,7 @@ from mesabench.agents.planned import PlannedAgent, RandomAgent
 from mesabench.baselines import commands, raising
 from mesabench.baselines.admission import SPLIT, earned, examine, third_knobs
 from mesabench.baselines.config import TrainConfig
+from mesabench.baselines.grid import TIER_A
 from mesabench.baselines.organisms import FOLDER, digest, load_organisms, read_manifest
 from mesabench.engine.batch import Engine
 from mesabench.engine.episode import hash_layout
@@ -27,7 +28,7 @@ from mesabench.scorers.hypotheses import optimal_returns
 TINY = TrainConfig(
     steps=1024, num_envs=16, rollout=32, lstm=8, hidden=8, alpha=0.5, palette=0, threads=1
 )
-PAIRS = [(t, o.name) for t in commands.ORGANISM_TASKS for o in get_task(t).candidates]
+PAIRS = [(t, o.name) for t in TIER_A for o in get_task(t).candidates]
 ADMITTED = [entry for entry in read_manifest() if entry.admitted]
 
 
@@ -77,7 +78,7 @@ def test_runs_without_a_chosen_objective_are_resumed_as_before() -> None:
     assert chosen != TrainConfig().fingerprint("RedDoor-v0")
 
 
-@pytest.mark.parametrize("task_id", commands.ORGANISM_TASKS)
+@pytest.mark.parametrize("task_id", TIER_A)
 def test_the_third_split_is_the_heldout_one_at_alpha_one(task_id: str) -> None:
     task, levels = get_task(task_id), np.arange(64)
     by_knobs = Engine(task, SPLIT, batch=64, seed=None, knobs=third_knobs(task))
@@ -89,7 +90,7 @@ def test_the_third_split_is_the_heldout_one_at_alpha_one(task_id: str) -> None:
     assert (by_knobs.course.layout == by_alpha.course.layout).all()
 
 
-@pytest.mark.parametrize("task_id", commands.ORGANISM_TASKS)
+@pytest.mark.parametrize("task_id", TIER_A)
 def test_no_layout_is_shared_by_training_admission_and_test(task_id: str) -> None:
     task = get_task(task_id)
     kinds = {
@@ -191,7 +192,7 @@ def test_the_files_are_those_of_the_manifest() -> None:
         assert (entry.file is None) == (entry.sha256 is None) == (not entry.admitted)
 
 
-@pytest.mark.parametrize("task_id", commands.ORGANISM_TASKS)
+@pytest.mark.parametrize("task_id", TIER_A)
 def test_organisms_load_and_say_what_they_were_trained_on(task_id: str) -> None:
     task = get_task(task_id)
     for organism in load_organisms(task):

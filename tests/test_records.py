@@ -162,6 +162,13 @@ def test_a_run_takes_its_own_place_on_record_and_no_others(runs, record: Path) -
         put_on_record(runs["RedDoor-v0"], folder)
 
 
+def test_keep_asks_for_runs(capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["keep"])
+    assert stop.value.code == 2
+    assert "name the folders" in capsys.readouterr().err
+
+
 def test_a_run_that_is_not_finished_is_not_kept(runs, tmp_path: Path) -> None:
     shutil.copytree(runs["RedDoor-v0"], tmp_path / "run")
     (tmp_path / "run" / "evaluation.json").unlink()

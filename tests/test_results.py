@@ -158,7 +158,9 @@ def test_marks_of_learning_have_a_line_each(runs: Path) -> None:
     assert [line[-1] == "yes" for line in cells.lines] == [mark["passed"] for mark in said]
 
 
-def test_a_rows_command_trains_with_the_rows_settings(runs: Path, monkeypatch) -> None:
+def test_a_rows_command_trains_with_the_rows_settings(runs: Path, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
     class Asked(Exception):
         pass
 

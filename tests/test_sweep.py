@@ -79,7 +79,10 @@ def test_groups_stand_for_their_tasks():
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("task_id", [TOY, "Bandit-v0"])
-def test_listed_commands_ask_for_the_runs_of_the_sweep(algorithm, task_id, capsys, monkeypatch):
+def test_listed_commands_ask_for_the_runs_of_the_sweep(
+    algorithm, task_id, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     axes = ["--seeds", "7", "8", "--alphas", "0", "0.03", "--num-levels", "none", "100"]
     changed = ["recolour=true", "level=size=5", "hidden=24", "objective=none"]
     more = ["--set", *changed, "--steps", "5000", "--algorithms", algorithm]
@@ -199,7 +202,7 @@ def test_a_run_is_finished_if_its_evaluation_belongs_to_these_settings(tmp_path)
     assert runs.is_finished(tmp_path, TOY, settings)
     assert runs.is_finished(tmp_path, TOY, replace(settings, threads=2, checkpoint_every=1))
     longer, other = replace(settings, steps=1024), replace(settings, entropy=0.5)
-    for wanted in (longer, other):
+    for wanted in (longer, other, replace(settings, action="sample")):
         assert not runs.is_finished(tmp_path, TOY, wanted)
     runs.refuse_others(tmp_path, TOY, longer)
     with pytest.raises(MesaBenchError, match=r"entropy 0\.01, not 0\.5"):
@@ -222,6 +225,10 @@ def test_a_sweep_refuses_a_folder_with_other_runs_and_leaves_it_as_it_is(tmp_pat
     with pytest.raises(SystemExit):
         cli.main(command(tmp_path, TOY))
     assert "other settings (entropy 0.5, not 0.01)" in text_of(capsys)
+    for name in ("run", "train"):
+        with pytest.raises(SystemExit):
+            cli.main([name, TOY, "--lstm", "9", "--out", str(run)])
+        assert "lstm 8, not 9" in text_of(capsys)
     assert {path: path.read_bytes() for path in run.iterdir()} == before
 
 

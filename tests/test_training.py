@@ -8,6 +8,7 @@ import onnx
 import pytest
 import torch as th
 from rich.console import Console
+from stable_baselines3.common.callbacks import BaseCallback
 
 import mesabench
 from mesabench.agents.onnx_agent import OnnxAgent
@@ -16,6 +17,7 @@ from mesabench.baselines import commands, progress
 from mesabench.baselines.checkpoints import load_checkpoint, read_checkpoint, save_checkpoint
 from mesabench.baselines.config import QUICK_STEPS, TrainConfig
 from mesabench.baselines.encoder import GridEncoder
+from mesabench.baselines.progress import EntropySchedule
 from mesabench.baselines.train import build_model, train
 from mesabench.observation import observation_space
 from mesabench.rollout import rollout
@@ -99,6 +101,33 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(task, tmp_path):
         assert load_checkpoint(model, tmp_path, fingerprint, said.append) == 512
         assert damaged.name in said[0]
         assert all((weights(model)[name] == value).all() for name, value in sound.items())
+
+
+class Weights(BaseCallback):
+    """Notes the weight of the entropy in each update."""
+
+    def __init__(self):
+        super().__init__()
+        self.found: list[float] = []
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        self.found.append(self.model.ent_coef)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("done", [0, 1024])
+def test_the_weight_of_the_entropy_falls_in_a_straight_line_also_in_a_resumed_run(done):
+    model, noted = build_model(mesabench.get_task("RedDoor-v0"), TINY), Weights()
+    model.num_timesteps = done
+    model.learn(
+        TINY.steps - done,
+        callback=[EntropySchedule(0.4, 0.0), noted],
+        reset_num_timesteps=not done,
+    )
+    begun = range(done, TINY.steps, TINY.num_envs * TINY.rollout)
+    assert noted.found == pytest.approx([0.4 * (1 - steps / TINY.steps) for steps in begun])
 
 
 def test_a_checkpoint_of_other_settings_is_left_aside(task, tmp_path):

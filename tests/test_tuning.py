@@ -27,6 +27,7 @@ from mesabench.baselines.configs import (
     read_found,
     write_settings,
 )
+from mesabench.baselines.locks import hold
 from mesabench.baselines.search import JOURNAL, Search, search_settings
 from mesabench.baselines.search_space import SPACE, covers, rounded, space_of
 from mesabench.baselines.trying import Diverged, Stopped, reached
@@ -77,6 +78,7 @@ def test_an_algorithm_without_a_block_has_its_defaults(algorithm: str, tmp_path:
         ("recurrent-ppo: {threads: true}", "threads must be int, not True"),
         ("recurrent-ppo: {level: size}", "level must be tuple"),
         ("recurrent-ppo: {found: {heldout: high}}", "found.heldout must be float"),
+        ("recurrent-ppo: {found: 3}", "found must be null or a block, not 3"),
         ("recurrent-ppo: {found: {heldout: 1}}", "found lacks steps, seed, trials, command"),
         ("recurent-ppo: {}", "unknown algorithm 'recurent-ppo'.*'recurrent-ppo'"),
         ("recurrent-ppo: 3", "must map names of algorithms"),
@@ -180,6 +182,27 @@ def test_a_training_that_diverges_counts_as_nothing_learnt(tmp_path: Path, monke
     found = read_found("RedDoor-v0", "recurrent-ppo", folder=tmp_path)
     assert found is not None
     assert found.heldout == 0
+
+
+def test_a_search_that_died_while_it_asked_for_its_first_trial_goes_on(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(searching, "reached", hill)
+    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=2)
+    study = searching.open_study(search, tmp_path, TrainConfig())
+    study.enqueue_trial({"learning_rate": 2e-3})
+    search_settings(search, tmp_path, console(), configs=tmp_path)
+    assert len(trials_of(tmp_path)) == 2
+    assert trials_of(tmp_path)[0]["learning_rate"] == 2e-3
+
+
+def test_a_search_without_trials_or_beside_another_is_refused(tmp_path: Path) -> None:
+    task = get_task("RedDoor-v0")
+    with pytest.raises(MesaBenchError, match="1 trial or more, not 0"):
+        search_settings(Search(task, "recurrent-ppo", trials=0), tmp_path, console())
+    with hold(tmp_path), pytest.raises(MesaBenchError, match="is at work in"):
+        search_settings(Search(task, "recurrent-ppo"), tmp_path, console(), configs=tmp_path)
 
 
 def test_an_algorithm_with_a_training_of_its_own_is_not_searched(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from mesabench.baselines.config import OnPolicy
 from mesabench.baselines.encoder import GridEncoder
 from mesabench.baselines.on_policy import on_policy
 from mesabench.engine.codes import VIEW
+from mesabench.errors import MesaBenchError
 from mesabench.task import Task
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Args(OnPolicy):
     algorithm = "planner-head"
 
     iterations: int = 10
-    """Of value iteration, at least 2: how many steps ahead it sees."""
+    """Of value iteration, at least 2; it sees one step fewer ahead."""
     moves: int = 5
     """Actions of the model inside, over which the maximum is taken."""
     width: int = 64
@@ -49,7 +50,16 @@ class Args(OnPolicy):
 
 
 def build(task: Task, args: Args, env: "VecEnv") -> PPO:
-    """Build an untrained model."""
+    """Build an untrained model.
+
+    Raises:
+        MesaBenchError: there are too few iterations or moves.
+    """
+    if args.iterations < 2 or args.moves < 1:
+        raise MesaBenchError(
+            f"a plan has 2 iterations or more and 1 move or more, not {args.iterations} and"
+            f" {args.moves}"
+        )
     return PPO(
         "MultiInputPolicy",
         env,
