@@ -182,7 +182,10 @@ def test_results_writes_csv_latex_and_pictures(runs: Path, tmp_path: Path, capsy
     (row,) = rows_of(read_outcomes([runs]))
     assert frame["n"].tolist() == [2]
     assert frame["heldout_mean"].tolist() == pytest.approx([row.heldout.mean])
-    assert len(pd.read_csv(tmp_path / "t-learning.csv")) == 4
+    evaluations = [json.loads(path.read_text()) for path in runs.rglob("evaluation.json")]
+    marks = [mark["line"] for found in evaluations for mark in found.get("passes", ())]
+    assert pd.read_csv(tmp_path / "t-learning.csv")["mark"].tolist() == marks
+    assert len(marks) >= 3
     assert r"\toprule" in (tmp_path / "t.tex").read_text()
     assert "$\\le$" in (tmp_path / "t-learning.tex").read_text()
     for name in ("returns", "verdicts"):

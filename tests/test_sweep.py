@@ -33,6 +33,7 @@ from mesabench.baselines.sweep_progress import SweepProgress
 from mesabench.errors import MesaBenchError
 
 HANGS = 900.0  # seconds after which a process that is waited for will never be done
+LONG = 40_960  # steps of a run that is still going on when it is stopped, however fast
 TOY = "DeceptiveToy-v0"
 SMALL = ["num_envs=8", "rollout=16", "minibatches=2", "lstm=8", "hidden=8", "checkpoint_every=256"]
 TINY = TrainConfig(
@@ -158,7 +159,7 @@ def test_a_failed_run_costs_only_itself_and_finished_ones_are_left_alone(tmp_pat
 @pytest.mark.slow
 def test_stopped_runs_keep_their_state_and_the_same_command_goes_on(tmp_path):
     """The sweep is killed, so that its run is an orphan; then interrupted; then left to finish."""
-    given = [sys.executable, "-m", "mesabench.cli", *command(tmp_path, TOY, steps=8_192)]
+    given = [sys.executable, "-m", "mesabench.cli", *command(tmp_path, TOY, steps=LONG)]
     run = tmp_path / TOY / "recurrent-ppo-seed0"
     kept = 0
     for number in (signal.SIGKILL, signal.SIGINT):
@@ -175,7 +176,7 @@ def test_stopped_runs_keep_their_state_and_the_same_command_goes_on(tmp_path):
     assert "To go on, give the same command again:\n  mesabench sweep" in said
     subprocess.run(given, check=True, capture_output=True)
     assert f"resuming at step {kept:,}" in (run / "output.log").read_text()
-    assert runs.is_finished(run, TOY, replace(TINY, steps=8_192))
+    assert runs.is_finished(run, TOY, replace(TINY, steps=LONG))
 
 
 def finished(run: Path, settings: TrainConfig, trained: int) -> None:
