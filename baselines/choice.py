@@ -8,6 +8,7 @@ import tyro
 
 from mesabench.baselines.algorithms import ALGORITHMS, FLAGSHIP, get_algorithm
 from mesabench.baselines.config import Settings
+from mesabench.baselines.options import tuned
 from mesabench.registry import NAMESPACE, task_ids
 
 OPTION = "--algorithm"
@@ -78,7 +79,5 @@ def settings_for(arguments: Sequence[str], algorithm: str) -> Settings:
     known = task_ids(None)
     for argument in arguments:
         if argument.removeprefix(PREFIX) in known:
-            from mesabench.baselines.configs import load_settings
-
-            return load_settings(argument, algorithm)
+            return tuned(argument, algorithm)
     return get_algorithm(algorithm).Args()

@@ -17,7 +17,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import safe_mean
 
 from mesabench.baselines.checkpoints import save_checkpoint
-from mesabench.baselines.config import Settings
+from mesabench.baselines.config import OnPolicy, Settings
 from mesabench.baselines.snapshots import save_snapshot
 
 QUIET_LINES = 10  # lines that a run prints where there is no terminal
@@ -42,6 +42,13 @@ class EntropySchedule(BaseCallback):
 
     def _on_step(self) -> bool:
         return True
+
+
+def schedules(config: Settings) -> list[BaseCallback]:
+    """Return the callbacks that change settings in the course of a training."""
+    if isinstance(config, OnPolicy) and config.last_entropy is not None:
+        return [EntropySchedule(config.entropy, config.last_entropy)]
+    return []
 
 
 class RunProgress(BaseCallback):

@@ -10,16 +10,15 @@ from pathlib import Path
 import torch as th
 from rich.console import Console
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecEnv
 
 from mesabench.agents.export import export_sb3
 from mesabench.baselines.algorithms import get_algorithm
 from mesabench.baselines.checkpoints import load_checkpoint, save_checkpoint
-from mesabench.baselines.config import OnPolicy, Settings
+from mesabench.baselines.config import Settings
 from mesabench.baselines.grid import run_name
-from mesabench.baselines.progress import EntropySchedule, RunProgress
+from mesabench.baselines.progress import RunProgress, schedules
 from mesabench.baselines.recolour import Recoloured
 from mesabench.files import versions, write_atomically
 from mesabench.sb3 import MesaVecEnv
@@ -106,9 +105,7 @@ def train_model(task: Task, config: Settings, folder: Path, console: Console) ->
         model.set_env(worlds(task, config, played=done))
     model.set_logger(configure(str(folder / "logs" / f"from-{done}"), ["csv", "tensorboard"]))
     progress = RunProgress(config, checkpoints, fingerprint, console)
-    callbacks: list[BaseCallback] = [progress]
-    if isinstance(config, OnPolicy) and config.last_entropy is not None:
-        callbacks.insert(0, EntropySchedule(config.entropy, config.last_entropy))
+    callbacks = [*schedules(config), progress]
     try:
         if done < config.steps:
             model.learn(config.steps - done, callback=callbacks, reset_num_timesteps=not done)

@@ -10,8 +10,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from mesabench.agents.export import export_sb3
 from mesabench.agents.onnx_agent import OnnxAgent
-from mesabench.baselines.config import OnPolicy, Settings
-from mesabench.baselines.progress import EntropySchedule
+from mesabench.baselines.config import Settings
+from mesabench.baselines.progress import schedules
 from mesabench.baselines.train import build_model
 from mesabench.baselines.yardstick import Yardstick
 from mesabench.errors import MesaBenchError, NonFiniteLogits
@@ -46,11 +46,8 @@ def reached(task: Task, config: Settings, yardstick: Yardstick, promising: Promi
     th.set_num_threads(config.threads)
     model = build_model(task, config)
     looks = Looks(task, config, yardstick, promising)
-    callbacks: list[BaseCallback] = [looks]
-    if isinstance(config, OnPolicy) and config.last_entropy is not None:
-        callbacks.insert(0, EntropySchedule(config.entropy, config.last_entropy))
     try:
-        model.learn(config.steps, callback=callbacks)
+        model.learn(config.steps, callback=[*schedules(config), looks])
         if not looks.stopped:
             return looks.look(model, LOOKS)
     except NonFiniteLogits as error:

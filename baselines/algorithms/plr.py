@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from mesabench.baselines.algorithms import recurrent_ppo
 from mesabench.baselines.config import TrainConfig
 from mesabench.errors import MesaBenchError
 from mesabench.task import Task
@@ -20,7 +21,8 @@ from mesabench.task import Task
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
-    from mesabench.baselines.curriculum import Curriculum, ScoringPPO
+    from mesabench.baselines.curriculum import Curriculum
+    from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
 
 
 @dataclass(frozen=True)
@@ -78,15 +80,8 @@ def curriculum(args: Args, played: int) -> "Curriculum":
     )
 
 
-def build(task: Task, args: Args, env: "VecEnv") -> "ScoringPPO":
+def build(task: Task, args: Args, env: "VecEnv") -> "FlatRecurrentPPO":
     """Build an untrained model."""
     from mesabench.baselines.curriculum import ScoringPPO
-    from mesabench.baselines.on_policy import encoder, on_policy
 
-    return ScoringPPO(
-        "MultiInputLstmPolicy",
-        env,
-        **on_policy(task, args),
-        policy_kwargs=encoder(args)
-        | {"lstm_hidden_size": args.lstm, "enable_critic_lstm": args.critic_lstm, "net_arch": []},
-    )
+    return recurrent_ppo.build(task, args, env, kind=ScoringPPO)

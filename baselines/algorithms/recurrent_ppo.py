@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["Args", "build"]
 
 
-def build(task: Task, args: Args, env: "VecEnv") -> "FlatRecurrentPPO":
-    """Build an untrained model."""
+def build(
+    task: Task, args: Args, env: "VecEnv", kind: "type[FlatRecurrentPPO] | None" = None
+) -> "FlatRecurrentPPO":
+    """Build an untrained model, of a subclass of `FlatRecurrentPPO` if one is given."""
     from mesabench.baselines.on_policy import encoder, on_policy
     from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
 
-    return FlatRecurrentPPO(
+    return (kind or FlatRecurrentPPO)(
         "MultiInputLstmPolicy",
         env,
         **on_policy(task, args),
