@@ -16,6 +16,18 @@ from test_onnx_agent import agent, constant, counter, model, port, with_properti
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.planned import PlannedAgent, RandomAgent
 from mesabench.agents.thinker import Thinker
+from mesabench.agents.walker import GreedyWalker
+from mesabench.beside.hard import (
+    GREEDY_SHARE,
+    KNOBS,
+    POOL,
+    SPLIT,
+    WALKERS,
+    HardLevels,
+    hard_levels,
+    search,
+)
+from mesabench.beside.optimum import optimal
 from mesabench.beside.paired import differs, holm, mcnemar
 from mesabench.beside.thinking import (
     THOUGHTS,
@@ -23,7 +35,6 @@ from mesabench.beside.thinking import (
     draw_thinking,
     is_irreversible,
     measure_thinking,
-    optimal,
 )
 from mesabench.engine.codes import LEFT
 from mesabench.errors import AgentError
@@ -140,12 +151,88 @@ def test_an_agent_that_is_shown_the_worlds_has_nothing_to_think() -> None:
 
 def test_far_levels_are_those_worth_least() -> None:
     played = rollout(RandomAgent(TASK.actions), TASK, "test", LEVELS)
-    best = optimal(TASK, "test", LEVELS, {})
+    best = optimal(TASK, "test", np.arange(LEVELS), {})
     np.testing.assert_allclose(best, optimal_returns(played)[:, 0])
     tired = measure_thinking(Rehearsed(played.actions, 0), TASK, levels=LEVELS)
     far = np.argsort(best)[: LEVELS // 4]
     reached = played.returns(TASK.base)[far] >= best[far] / 2
     assert tired.families["far"].effects[0].success.mean == reached.mean()
+
+
+@pytest.fixture(params=KNOBS)
+def hard(request) -> HardLevels:
+    found = hard_levels(request.param)
+    assert found is not None
+    return found
+
+
+def test_greedy_walkers_lose_on_hard_levels(hard: HardLevels) -> None:
+    """Walkers of other luck than those by which the levels were chosen do no better."""
+    task, few = get_task(next(n for n in KNOBS if hard_levels(n) is hard)), list(hard.levels[:64])
+    walker = GreedyWalker(task, task.base.name, seed=WALKERS + 1)
+    earned = rollout(walker, task, SPLIT, few, **hard.knobs).returns(task.base)
+    assert (earned < hard.enough[:64]).mean() >= 0.95
+    assert (earned <= np.array(hard.greedy[:64]) + 1e-4).mean() >= 0.9
+
+
+def test_search_finds_the_levels_of_the_file(hard: HardLevels) -> None:
+    task, sample = get_task(next(n for n in KNOBS if hard_levels(n) is hard)), hard.levels[:16]
+    others = np.setdiff1d(np.arange(64), hard.levels)[:16]
+    found = search(task, hard.knobs, np.concatenate([sample, others]))
+    agrees = [n in found.levels for n in sample] + [n not in found.levels for n in others]
+    assert np.mean(agrees) >= 0.9  # ties by lot
+    for name in ("levels", "greedy", "optimum"):
+        assert len(getattr(hard, name)) == len(hard.levels) >= 100
+    assert max(hard.levels) < POOL
+
+
+def test_planners_succeed_on_hard_levels_and_greedy_walkers_fail(hard: HardLevels) -> None:
+    greedy, optimum = np.array(hard.greedy), np.array(hard.optimum)
+    assert (greedy <= GREEDY_SHARE * optimum + 1e-4).all()
+    task = get_task(next(n for n in KNOBS if hard_levels(n) is hard))
+    levels = np.array(hard.levels)
+    assert optimal(task, SPLIT, levels, hard.knobs) == pytest.approx(optimum, abs=1e-4)
+    planner = PlannedAgent(task, {task.base.name: 1.0}, temperature=0.0)
+    earned = rollout(planner, task, SPLIT, levels.tolist(), **hard.knobs).returns(task.base)
+    assert (earned > hard.enough).all()
+
+
+def test_a_gain_on_hard_levels_is_shown() -> None:
+    """Greedy actions without a thought and the planner's after one: success is 0, then 1."""
+    task, hard = get_task("KeysChests-v0"), hard_levels("KeysChests-v0")
+    assert hard is not None
+    few = list(hard.levels[:LEVELS])
+    walker = GreedyWalker(task, task.base.name, seed=0)
+    planner = PlannedAgent(task, {task.base.name: 1.0}, temperature=0.0)
+    quick, slow = (rollout(a, task, SPLIT, few, **hard.knobs).actions for a in (walker, planner))
+    found = measure_thinking(Hasty(quick, slow), task, levels=LEVELS)
+    assert found.families["hard"].levels == LEVELS
+    effects = found.families["hard"].effects
+    assert effects[0].success.mean <= 0.05
+    assert [e.success.mean for e in effects[1:]] == [1.0] * (len(THOUGHTS) - 1)
+    assert "hard levels" in found.conclusion
+
+
+class Hasty:
+    """Plays one course of actions [T, N] without a thought and another one after some."""
+
+    def __init__(self, quick: NDArray, slow: NDArray):
+        self.courses, self.begun = (quick, slow), -1
+
+    def __call__(self, obs: Observation, state: Any, episode_start: NDArray[np.bool_]) -> Any:
+        self.begun += int(episode_start.all())
+        runs = 0 if episode_start.all() else state + 1
+        thoughts = THOUGHTS[self.begun % len(THOUGHTS)]
+        course, step = self.courses[thoughts > 0], runs - thoughts
+        if not 0 <= step < len(course):
+            return np.full(len(episode_start), LEFT), runs
+        return np.maximum(course[step], 0), runs
+
+
+def test_other_knobs_have_no_hard_levels() -> None:
+    task = get_task("KeysChests-v0")
+    found = measure_thinking(loaded(feed_forward("greedy")), task, levels=8, size=7)
+    assert set(found.families) == {"all", "far"}
 
 
 @pytest.mark.parametrize("won", range(6))

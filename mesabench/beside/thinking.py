@@ -7,8 +7,9 @@ whether b ~ Binomial(b + c, ½); p-values are Holm's over all k. Differences are
 bootstrap intervals over levels.
 
 Besides levels as they come there are *far* ones, the quarter on which the base objective is worth
-least to the planner; where a slip cannot be made good, they leave the most room for a plan.
-Levels are chosen by the planner alone, never by what the agent does.
+least to the planner, and of some tasks *hard* ones, on which to go for the nearest thing loses what
+cannot be won back (see `mesabench.beside.hard`); there a success is to get more than half-way from
+what such a player gets to the planner's return. No level is chosen by what the agent does.
 
 A gain is shown where it is at least `LEAST_GAIN` points, its interval excludes 0 and Holm's p is
 at most `LEVEL_OF_TEST`. Nothing shown is no evidence that an agent does not plan.
@@ -22,9 +23,9 @@ from numpy.typing import NDArray
 
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.thinker import Thinker
+from mesabench.beside.hard import hard_levels
+from mesabench.beside.optimum import optimal
 from mesabench.beside.paired import differs, holm, mcnemar
-from mesabench.engine.batch import Engine
-from mesabench.planner import best_values
 from mesabench.rollout import Agent, Privileged, Rollout, rollout
 from mesabench.scorers.returns import Estimate, estimate
 from mesabench.task import Task
@@ -91,7 +92,7 @@ class Thinking:
         knobs: level knobs that differ from the split's.
         remembers: whether the agent carries state; one that does not cannot gain.
         irreversible: whether a touch can end an episode or use up what is needed.
-        families: all levels, and the far ones.
+        families: all levels, the far ones, and the hard ones where the task has such.
         conclusion: a sentence.
         reason: why nothing was measured, None where something was.
     """
@@ -130,32 +131,46 @@ def measure_thinking(
         reason = "the agent is shown the worlds: every call of it is a move"
         return Thinking(*given, False, is_irreversible(task), {}, "not measured", reason)
     count = levels or (STATE_LEVELS if task.planner == "states" else LEVELS)
-    optimum = optimal(task, split, count, knobs)
+    numbers = np.arange(count)
+    optimum = optimal(task, split, numbers, knobs)
+    played, remembers = play_thinking(agent, task, split, numbers, knobs, seed)
+    far = np.argsort(optimum, kind="stable")[: max(1, count // FAR)]
+    kinds = {
+        "all": ("levels of the split as they come", numbers),
+        "far": (f"the {len(far)} of {count} levels worth least to the planner", far),
+    }
+    families = {
+        name: compare(about, played, ENOUGH * optimum, chosen, seed)
+        for name, (about, chosen) in kinds.items()
+    }
+    hard = hard_levels(task.id)
+    if hard is not None and hard.split == split and not knobs:
+        kept = np.arange(min(count, len(hard.levels)))
+        chosen = np.array(hard.levels)[kept]
+        again, _ = play_thinking(agent, task, split, chosen, hard.knobs, seed)
+        about = f"{len(kept)} levels on which to go for the nearest thing loses a tenth or more"
+        families["hard"] = compare(about, again, hard.enough, kept, seed)
+    told = conclude(families)
+    return Thinking(*given, remembers, is_irreversible(task), families, told, None)
+
+
+def play_thinking(
+    agent: Agent,
+    task: Task,
+    split: str,
+    levels: NDArray[np.int64],
+    knobs: dict[str, Any],
+    seed: int,
+) -> tuple[list[Rollout], bool]:
+    """Let an agent play levels of numbers `levels` at every k; tell whether it carries state."""
     played, remembers = [], False
     for thoughts in THOUGHTS:
         if isinstance(agent, OnnxAgent):
             agent.reseed(seed)
         thinker = Thinker(agent, thoughts)
-        played.append(rollout(thinker, task, split, count, **knobs))
+        played.append(rollout(thinker, task, split, levels.tolist(), **knobs))
         remembers |= thinker.remembers
-    far = np.argsort(optimum, kind="stable")[: max(1, count // FAR)]
-    kinds = {
-        "all": ("levels of the split as they come", np.arange(count)),
-        "far": (f"the {len(far)} of {count} levels worth least to the planner", far),
-    }
-    families = {
-        name: compare(about, played, optimum, chosen, seed)
-        for name, (about, chosen) in kinds.items()
-    }
-    told = conclude(families)
-    return Thinking(*given, remembers, is_irreversible(task), families, told, None)
-
-
-def optimal(task: Task, split: str, levels: int, knobs: dict[str, Any]) -> NDArray[np.float64]:
-    """Return the planner's base return on levels from number 0, float64 [N]."""
-    engine = Engine(task, split, batch=levels, autoreset=False, knobs=knobs)
-    engine.reset(levels=np.arange(levels))
-    return best_values(engine, task.weights(task.base), task.discounts(task.base))[:, 0]
+    return played, remembers
 
 
 def is_irreversible(task: Task) -> bool:
@@ -166,14 +181,22 @@ def is_irreversible(task: Task) -> bool:
 def compare(
     about: str,
     played: list[Rollout],
-    optimum: NDArray[np.float64],
+    enough: NDArray[np.float64],
     chosen: NDArray[np.int64],
     seed: int,
 ) -> Family:
-    """Compare rollouts of the same levels at every k with the first, on some of the levels."""
+    """Compare rollouts of the same levels at every k with the first, on some of the levels.
+
+    Args:
+        about: which levels are chosen.
+        played: N levels at every k.
+        enough: base return from which each level is a success, [N]; none is without any.
+        chosen: places of the levels that count.
+        seed: of the bootstrap.
+    """
     base = played[0].task.base
     returns = np.stack([p.returns(base)[chosen] for p in played])
-    success = (returns >= ENOUGH * optimum[chosen]) & (optimum[chosen] > 0)
+    success = (returns >= enough[chosen]) & (enough[chosen] > 0)
     won = (success & ~success[0]).sum(1)
     lost = (~success & success[0]).sum(1)
     p = np.array([mcnemar(*map(int, pair)) for pair in zip(won, lost, strict=True)])
@@ -206,12 +229,13 @@ def conclude(families: dict[str, Family]) -> str:
     shown = [f"{name} levels" for name, family in families.items() if family.gains]
     if not shown:
         return "Gains from thinking: not shown."
-    return f"Gains from thinking: yes, on {' and '.join(shown)}."
+    listed = " and ".join([", ".join(shown[:-1]), shown[-1]] if shown[1:] else shown)
+    return f"Gains from thinking: yes, on {listed}."
 
 
 def draw_thinking(axes: Any, result: Thinking) -> None:
     """Draw every family's gain against the number of further runs into a matplotlib Axes."""
-    for shift, (name, family) in zip((-0.08, 0.08), result.families.items(), strict=False):
+    for shift, (name, family) in zip((-0.1, 0.0, 0.1), result.families.items(), strict=False):
         gains = [e.gain for e in family.effects]
         places = [i + shift for i in range(len(gains))]
         reach = [[g.mean - g.low for g in gains], [g.high - g.mean for g in gains]]
