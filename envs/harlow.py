@@ -12,8 +12,10 @@ Splits:
     training.
 
 Trials:
-    One step each, six in an episode: turn left or right. Sides are drawn for every trial. To go
-    ahead is to forfeit the trial.
+    Two steps each, six in an episode. First, turn left or right to choose an object; to go ahead is
+    to forfeit the trial. Then the chosen object alone is left in view while the agent is told what
+    it paid, as in the experiment, where the reward comes while the animal looks at its choice; any
+    action begins the next trial. Sides are drawn for every trial.
 
 Source: Harlow 1949, "The formation of learning sets"; Wang et al. 2018, "Prefrontal cortex as a
 meta-reinforcement learning system", simulation 6.
@@ -25,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesabench.engine.cache import inner, kernel
-from mesabench.engine.codes import BALL, BOX, KEY, NUM_COLOURS, RIGHT
+from mesabench.engine.codes import BALL, BOX, EMPTY, KEY, NUM_COLOURS, RIGHT
 from mesabench.engine.episode import drafting, look, play, settle
 from mesabench.engine.layout import put
 from mesabench.engine.pads import CENTRE, LEFT_PAD, RIGHT_PAD, TENTHS, stand_between, tell
@@ -37,7 +39,8 @@ KINDS = (KEY, BALL, BOX)
 OBJECTS = len(KINDS) * NUM_COLOURS
 HELD_OUT = 3  # one conjunction in so many
 PAID = 0  # event
-GOOD, BAD, SIDE = range(3)  # what memory keeps: the two objects, and where the good one lies
+# What memory keeps: the two objects, where the good one lies, and whether a choice was made.
+GOOD, BAD, SIDE, STAGE = range(4)
 ACTIONS = 3
 
 
@@ -75,6 +78,7 @@ def lay_out(world, b):
     """Put the objects to the agent's left and right, by lot."""
     side = randint(world, b, 2)
     world.memory[b, SIDE] = side
+    world.memory[b, STAGE] = 0
     for k in range(2):
         thing = world.memory[b, GOOD if k == side else BAD]
         x = LEFT_PAD if k == 0 else RIGHT_PAD
@@ -82,10 +86,17 @@ def lay_out(world, b):
 
 
 @inner
-def choose(world, b, action):
-    """Pay for the good object, and lay both out anew."""
-    paid = int(action <= RIGHT and action == world.memory[b, SIDE])
-    lay_out(world, b)
+def take_step(world, b, action):
+    """Pay for the good object and take the other one away, or lay both out anew."""
+    paid = 0
+    if world.memory[b, STAGE] == 0:
+        paid = int(action <= RIGHT and action == world.memory[b, SIDE])
+        for k in range(2):
+            if action != k:
+                put(world, b, LEFT_PAD if k == 0 else RIGHT_PAD, CENTRE, EMPTY, 0, 0)
+        world.memory[b, STAGE] = 1
+    else:
+        lay_out(world, b)
     world.events[b, 0, PAID] = paid
     tell(world, b, action, TENTHS * paid)
 
@@ -95,7 +106,7 @@ def advance(world, course, actions, rules, knobs, low, high):
     """Play one step in the worlds from `low` up to `high`."""
     for b in range(low, high):
         if play(world, course, b, actions, rules):
-            choose(world, b, actions[b, 0])
+            take_step(world, b, actions[b, 0])
         if settle(world, course, b, actions, rules):
             while drafting(world, course, b):
                 build(world, b, knobs[course.variant[b]])
@@ -119,11 +130,11 @@ HARLOW = Task(
     test=Level(held_out=1),
     gauges=(LAST_ACTION, LAST_REWARD),
     differs="objects that were held out",
-    trials=Trials("pairs", count=6, means=means),
+    trials=Trials("pairs", count=6, steps=2, means=means),
     memory=True,
     disjoint=False,
     discount=0.9,
-    horizon=6,
+    horizon=12,
     source="Harlow 1949; Wang et al. 2018, simulation 6",
     bibtex="""@article{harlow1949formation,
   title = {The formation of learning sets},

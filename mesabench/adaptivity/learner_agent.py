@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.engine.codes import BLUE, FLOOR
+from mesabench.engine.codes import BLUE, EMPTY, FLOOR
 from mesabench.errors import AgentError
 from mesabench.learning.learner import Learner, Policy
 from mesabench.learning.two_step import TwoStepLearner
@@ -150,15 +150,20 @@ class PairAgent:
     def __call__(
         self, obs: Observation, state: Any, episode_start: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], Any]:
-        """Return actions [N], and the two objects seen and the good one, [N] each."""
+        """Return actions [N], and the two objects last seen together and the good one, [N] each."""
         image = obs["image"].astype(np.int64)
         pads = np.stack([image[:, *side] for side in (LEFT_SIDE, RIGHT_SIDE)], 1)
         now = pads[..., 0] * 256 + pads[..., 1]  # a number for every kind and colour
-        good = np.full(len(now), -1)
-        if state is not None and not episode_start.all():
-            before, _ = state
-            rows, side = np.arange(len(now)), np.minimum(obs[LAST_ACTION], 1)
-            good = before[rows, np.where(obs[LAST_REWARD][:, 0] > 0, side, 1 - side)]
-        known = (now == good[:, None]).any(1)
+        if state is None or episode_start.all():
+            return self._rng.integers(0, 2, len(now)), (now, np.full(len(now), -1))
+        pair, good = state
+        left_alone = (pads[..., 0] == EMPTY).sum(1) == 1
+        chosen = np.where(pads[:, 0, 0] == EMPTY, now[:, 1], now[:, 0])
+        other = np.where(pair[:, 0] == chosen, pair[:, 1], pair[:, 0])
+        told = np.where(obs[LAST_REWARD][:, 0] > 0, chosen, other)
+        good = np.where(left_alone, told, good)
+        both = (pads[..., 0] != EMPTY).all(1)
+        known = both & (now == good[:, None]).any(1)
         guess = self._rng.integers(0, 2, len(now))
-        return np.where(known, (now[:, 1] == good).astype(np.int64), guess), (now, good)
+        actions = np.where(known, (now[:, 1] == good).astype(np.int64), guess)
+        return actions, (np.where(both[:, None], now, pair), good)
