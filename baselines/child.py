@@ -99,18 +99,17 @@ def watch_parent() -> None:
 
 def main() -> None:
     """Be the child: the first argument is the run's folder, the others are `mesabench`'s."""
-    from filelock import FileLock
-
     from mesabench import cli
+    from mesabench.baselines.locks import hold_run
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # Ray's processes ignore it
     threading.Thread(target=watch_parent, daemon=True).start()
     folder, *arguments = sys.argv[1:]
     sys.argv = ["mesabench", *arguments]  # a stopped run tells the command that goes on with it
     # A predecessor whose machine was given up may still be keeping its state.
-    with FileLock(Path(folder) / ".run.lock", timeout=2 * GRACE):
+    with hold_run(Path(folder), patience=2 * GRACE):
         set_aside(Path(folder))
-        cli.main(arguments)
+    cli.main(arguments)  # which holds it again
 
 
 def set_aside(folder: Path) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from mesabench.baselines.choice import ByAlgorithm
 from mesabench.baselines.config import ALPHAS, LONGEST, QUICK_STEPS, Settings, TrainConfig
 from mesabench.baselines.grid import TIER_A
+from mesabench.baselines.locks import hold_run
 from mesabench.baselines.runs import refuse_others
 from mesabench.errors import MesaBenchError, unknown
 from mesabench.registry import get_objective_task, get_task
@@ -43,7 +44,8 @@ def train(
     console, task = Console(), get_task(env)
     folder = out or default_folder(task, config)
     refuse_others(folder, task.id, config)
-    agent = train_agent(task, config, folder, console)
+    with hold_run(folder):
+        agent = train_agent(task, config, folder, console)
     console.print(f"agent: {agent}")
 
 
@@ -82,11 +84,12 @@ def run(
         default_folder(task, config).name + ("-quick" if quick else "")
     )
     refuse_others(folder, task.id, config)
-    agent = train_agent(task, config, folder, console)
-    if task.trials is not None:
-        profile_file(agent, task, folder, levels=levels, seed=config.seed)
-        return
-    evaluate_file(agent, task, folder, levels=levels, seed=config.seed, console=console)
+    with hold_run(folder):
+        agent = train_agent(task, config, folder, console)
+        if task.trials is not None:
+            profile_file(agent, task, folder, levels=levels, seed=config.seed)
+        else:
+            evaluate_file(agent, task, folder, levels=levels, seed=config.seed, console=console)
 
 
 def organisms(

@@ -1,4 +1,4 @@
-"""One sweep or search at a time in a folder, and who has it.
+"""One sweep, search or run at a time in a folder, and who has it.
 
 The operating system holds the lock and lets go of it when its holder dies. A note beside it says
 who the holder is; it also protects folders on shared disks whose locks other machines do not see.
@@ -19,6 +19,7 @@ from mesabench.errors import MesaBenchError
 from mesabench.files import write_atomically
 
 LOCK, NOTE = ".sweep.lock", ".sweep.json"
+RUN_LOCK = ".run.lock"
 
 
 @contextmanager
@@ -47,6 +48,27 @@ def hold(folder: Path) -> Iterator[None]:
                 note.unlink(missing_ok=True)
     except Timeout:
         raise MesaBenchError(f"{taken(folder)}; wait, or choose another --out") from None
+
+
+@contextmanager
+def hold_run(run: Path, patience: float = 0.0) -> Iterator[None]:
+    """Hold the folder of a run: two trainings in one would write over each other's state.
+
+    Args:
+        run: the folder; it is made where it is missing.
+        patience: seconds that another process has to let go of it.
+
+    Raises:
+        MesaBenchError: another process trains there.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(run / RUN_LOCK, timeout=patience):
+            yield
+    except Timeout:
+        raise MesaBenchError(
+            f"another process trains in {str(run)!r}; wait for it, or choose another --out"
+        ) from None
 
 
 def describe_holder() -> dict[str, str | int]:

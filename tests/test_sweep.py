@@ -167,7 +167,7 @@ def test_stopped_runs_keep_their_state_and_the_same_command_goes_on(tmp_path):
         until(lambda: [p for p in checkpoints(tmp_path) if int(p.stem) > kept])  # noqa: B023
         sweep.send_signal(number)
         said = sweep.communicate(timeout=HANGS)[0]
-        with locks.FileLock(run / ".run.lock", timeout=HANGS):  # held by the run until it has ended
+        with locks.hold_run(run, HANGS):  # held by the run until it has ended
             newest = checkpoints(tmp_path)[-1]
         assert read_checkpoint(newest)["steps"] > kept
         kept = int(newest.stem)
@@ -177,6 +177,14 @@ def test_stopped_runs_keep_their_state_and_the_same_command_goes_on(tmp_path):
     subprocess.run(given, check=True, capture_output=True)
     assert f"resuming at step {kept:,}" in (run / "output.log").read_text()
     assert runs.is_finished(run, TOY, replace(TINY, steps=LONG))
+
+
+def test_a_folder_in_which_somebody_trains_is_refused(tmp_path, capsys):
+    with locks.hold_run(tmp_path), pytest.raises(SystemExit) as stop:
+        cli.main(["train", TOY, "--steps", "512", "--out", str(tmp_path)])
+    assert stop.value.code == 2
+    assert "another process trains in" in text_of(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == [locks.RUN_LOCK]
 
 
 def finished(run: Path, settings: TrainConfig, trained: int) -> None:
