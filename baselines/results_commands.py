@@ -73,7 +73,7 @@ def results(
         latex: file for the table in LaTeX (booktabs), likewise.
         pictures: folder for the pictures.
         write: a page whose marked part is made anew, with cards and pictures, from the records in
-            the folder agents beside it; baselines/README.md is one.
+            the folder agents or baselines/agents beside it: baselines/README.md or README.md.
     """
     from mesabench.baselines.results_page import write_page
 

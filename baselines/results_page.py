@@ -1,4 +1,8 @@
-"""`baselines/README.md`: the part between two marks is made from the records, by one command."""
+"""`baselines/README.md` and `README.md`: what stands between two marks is made from the records.
+
+Beside the records' own page, which has every table, card and command, the one a folder higher up
+shows the pictures and the table of the objective track.
+"""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +10,7 @@ from pathlib import Path
 
 from mesabench.baselines.outcomes import Outcome, read_outcomes
 from mesabench.baselines.records import write_card
-from mesabench.baselines.results import rows_of
+from mesabench.baselines.results import Row, rows_of
 from mesabench.baselines.results_cells import marks_cells, results_cells
 from mesabench.baselines.results_plots import save_pictures
 from mesabench.baselines.results_tables import as_markdown
@@ -15,6 +19,7 @@ from mesabench.files import write_atomically
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 RECORDS, PICTURES = "agents", "pictures"  # folders beside the page
+WING = "baselines"  # the folder of the records' page, as seen from the one higher up
 SEED = re.compile(r"--seed \d+")
 EMPTY = "No trained agents are on record yet."
 
@@ -23,7 +28,8 @@ def write_page(page: Path) -> list[Path]:
     """Write the marked part of a page anew from the records beside it, the pictures and the cards.
 
     Args:
-        page: a Markdown file with the two marks; records are in ``agents`` beside it.
+        page: a Markdown file with the two marks; records are in ``agents`` beside it, or in
+            ``baselines/agents``.
 
     Returns:
         The paths written.
@@ -35,14 +41,22 @@ def write_page(page: Path) -> list[Path]:
     written = [write_atomically(page, made_anew(page, outcomes))]
     written += [write_card(outcome.run) for outcome in outcomes]
     rows = rows_of(outcomes)
-    return written + (save_pictures(rows, page.parent / PICTURES) if rows else [])
+    return written + (save_pictures(rows, home_of(page) / PICTURES) if rows else [])
+
+
+def home_of(page: Path) -> Path:
+    """Return the folder in which a page's records and pictures lie."""
+    below = page.parent / WING
+    return below if (below / RECORDS).is_dir() else page.parent
 
 
 def made_anew(page: Path, outcomes: Sequence[Outcome]) -> str:
     """Return the text of a page with its marked part made from what is on record."""
     text = read_page(page)
     head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
-    return head + "\n\n".join([BEGIN, marked_part(outcomes, page.parent), END]) + tail
+    of_records = home_of(page) == page.parent
+    part = marked_part(outcomes, page.parent) if of_records else headline(outcomes)
+    return head + "\n\n".join([BEGIN, part, END]) + tail
 
 
 def read_page(page: Path) -> str:
@@ -61,8 +75,27 @@ def read_page(page: Path) -> str:
 
 def records_beside(page: Path) -> list[Outcome]:
     """Return the records beside a page; none where there are none yet."""
-    folder = page.parent / RECORDS
+    folder = home_of(page) / RECORDS
     return read_outcomes([folder]) if any(folder.glob("*/*/config.json")) else []
+
+
+def headline(outcomes: Sequence[Outcome]) -> str:
+    """Return the pictures and the table of the objective track, in Markdown, for a reader above."""
+    rows = rows_of(outcomes)
+    return objective_part(rows, f"{WING}/{PICTURES}") if rows else EMPTY
+
+
+def objective_part(rows: Sequence[Row], pictures: str) -> str:
+    """Return the pictures, which are in the folder `pictures`, and the table of some rows."""
+    return "\n\n".join(
+        [
+            f"![returns]({pictures}/returns.png)\n\n![verdicts]({pictures}/verdicts.png)",
+            "Base return between a random agent (0) and the planner (1): mean over n seeds [95 % "
+            "t-interval over seeds]; n = 1 has none. The worst seed is the one with the lowest "
+            "return at test.",
+            as_markdown(results_cells(rows)),
+        ]
+    )
 
 
 def marked_part(outcomes: Sequence[Outcome], home: Path) -> str:
@@ -77,13 +110,7 @@ def marked_part(outcomes: Sequence[Outcome], home: Path) -> str:
     rows, learning = rows_of(outcomes), [o for o in outcomes if o.learning]
     parts = list[str]()
     if rows:
-        parts += [
-            f"![returns]({PICTURES}/returns.png)\n\n![verdicts]({PICTURES}/verdicts.png)",
-            "Base return between a random agent (0) and the planner (1): mean over n seeds [95 % "
-            "t-interval over seeds]; n = 1 has none. The worst seed is the one with the lowest "
-            "return at test.",
-            as_markdown(results_cells(rows)),
-        ]
+        parts.append(objective_part(rows, PICTURES))
     if learning:
         parts += [
             "Learning within an episode, seed by seed [95 % interval over episodes]:",

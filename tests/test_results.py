@@ -18,7 +18,14 @@ from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.outcomes import Outcome, read_outcomes
 from mesabench.baselines.results import LABELS, mean_over_seeds, rows_of
 from mesabench.baselines.results_cells import marks_cells, results_cells
-from mesabench.baselines.results_page import BEGIN, EMPTY, END, commands, write_page
+from mesabench.baselines.results_page import (
+    BEGIN,
+    EMPTY,
+    END,
+    commands,
+    made_anew,
+    write_page,
+)
 from mesabench.baselines.results_plots import INKS, by_gap, draw_returns, verdicts_picture
 from mesabench.baselines.results_tables import as_frame, as_latex
 from mesabench.errors import MesaBenchError
@@ -258,3 +265,16 @@ def test_only_the_marked_part_of_a_page_is_written(tmp_path: Path) -> None:
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     write_page(page)
     assert page.read_text() == f"before\n{BEGIN}\n\n{EMPTY}\n\n{END}\nafter\n"
+
+
+def test_a_page_above_the_records_shows_their_headline(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    (tmp_path / "baselines" / "agents").mkdir(parents=True)
+    page.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
+    some = [outcome(0), outcome(1)]
+    text = made_anew(page, some)
+    assert "![returns](baselines/pictures/returns.png)" in text
+    assert "| RedDoor-v0 | recurrent-ppo | 2 |" in text
+    assert not any(o.command in text for o in some)
+    assert text.startswith("before")
+    assert text.endswith("after\n")
