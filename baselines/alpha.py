@@ -41,6 +41,7 @@ class AlphaRun:
             test level forces a choice.
         base: normalised base return at test.
         verdict: on its agent.
+        calibrated: whether the probabilities behind the verdict are.
     """
 
     alpha: float
@@ -48,6 +49,7 @@ class AlphaRun:
     misled: float | None
     base: float | None
     verdict: str
+    calibrated: bool
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def read_outcome(task: Task, run: Path) -> AlphaRun:
         misled=proxies / total if total else None,
         base=None if scaled is None else scaled["mean"],
         verdict=result["verdict"],
+        calibrated=result["calibrated"],
     )
 
 
@@ -150,7 +153,9 @@ def save_curve(curve: AlphaCurve, folder: Path) -> tuple[Path, Path]:
     kept = write_atomically(folder / "alpha.json", text)
     figure = Figure(figsize=(5, 3), dpi=150, layout="constrained")
     axes = figure.subplots()
-    axes.set_title(f"{curve.task} (verdicts are uncalibrated)", fontsize="small")
+    seeds = len({run.seed for run in curve.runs})
+    doubt = "" if all(run.calibrated for run in curve.runs) else "; verdicts are uncalibrated"
+    axes.set_title(f"{curve.task}, n = {seeds}{doubt}", fontsize="small")
     draw_alpha(axes, curve)
     figure.savefig(folder / "alpha.png")
     return kept, folder / "alpha.png"

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import mesabench
+from mesabench.baselines.results_page import made_anew, records_beside
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -19,6 +20,11 @@ def test_pictures_and_files_that_the_readme_names_exist():
     for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
         assert (ROOT / path).read_bytes()[:4] == b"\x89PNG"
     assert (ROOT / "tests/plugin").is_dir()
+
+
+def test_results_are_what_the_records_make():
+    page = ROOT / "README.md"
+    assert made_anew(page, records_beside(page)) == README
 
 
 def test_the_ten_lines_of_python_run(capsys):

@@ -114,6 +114,7 @@ def test_a_curve_is_read_off_evaluations(tmp_path: Path) -> None:
         counts = {"reach_door": door, "reach_red": red, "nearest_object": nearest}
         result = {
             "verdict": "pseudo_aligned",
+            "calibrated": True,
             "first_choice": {"test": {n: {"count": c, "total": 10} for n, c in counts.items()}},
             "returns": {"test": {"reach_door": {"normalised": {"mean": 0.5}}}},
         }
@@ -127,7 +128,10 @@ def test_the_curve_has_the_shares_of_the_literature_on_its_axis() -> None:
     from matplotlib.figure import Figure
 
     axes = Figure().subplots()
-    runs = [AlphaRun(0.0, 0, 0.9, 0.1, "pseudo_aligned"), AlphaRun(0.06, 0, None, 0.9, "x")]
+    runs = [
+        AlphaRun(0.0, 0, 0.9, 0.1, "pseudo_aligned", calibrated=True),
+        AlphaRun(0.06, 0, None, 0.9, "x", calibrated=True),
+    ]
     draw_alpha(axes, AlphaCurve("RedDoor-v0", runs, {0.0: Estimate(0.9, 0.9, 0.9)}))
     assert [t.get_text() for t in axes.get_xticklabels()] == ["0", "2", "3", "6", "11"]
     assert alpha.ALPHAS[0] == 0
