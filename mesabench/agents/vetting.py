@@ -18,6 +18,7 @@ from mesabench.errors import AgentError
 
 MAX_BYTES = 32 * 2**20
 MAX_NODES = 10_000
+MAX_METADATA = 2**16  # characters of all properties: an exporter's notes
 MAX_ELEMENTS = MAX_BYTES  # of one constant: no more than a file of one-byte numbers could hold
 
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})  # two names of the same one
@@ -83,6 +84,8 @@ def refusals(model: onnx.ModelProto) -> Iterator[str]:
     # Protobuf's usual implementation hands text that does not decode over as bytes.
     if any(isinstance(text, bytes) for text in _texts(model)):
         yield "text that is not UTF-8"
+    if (size := sum(len(p.key) + len(p.value) for p in model.metadata_props)) > MAX_METADATA:
+        yield f"{size:,} characters of properties; at most {MAX_METADATA:,} are read"
     versions = [entry.version for entry in model.opset_import if entry.domain in STANDARD_DOMAINS]
     if len(versions) != 1:
         yield "not exactly one version of the standard operators"
