@@ -11,13 +11,23 @@ from mesabench.registry import get_task, register, task_ids
 if TYPE_CHECKING:
     from mesabench.adaptivity.profile import profile
     from mesabench.evaluation import evaluate
+    from mesabench.parallel import parallel_env
     from mesabench.sb3 import sb3_env, sb3_vec_env
 
 __version__ = version("mesabench")
-__all__ = ["evaluate", "get_task", "profile", "sb3_env", "sb3_vec_env", "task_ids"]
+__all__ = [
+    "evaluate",
+    "get_task",
+    "parallel_env",
+    "profile",
+    "sb3_env",
+    "sb3_vec_env",
+    "task_ids",
+]
 
 _LAZY = {
     "evaluate": "mesabench.evaluation",
+    "parallel_env": "mesabench.parallel",
     "profile": "mesabench.adaptivity.profile",
     "sb3_env": "mesabench.sb3",
     "sb3_vec_env": "mesabench.sb3",

@@ -17,6 +17,7 @@ from mesabench.engine.batch import Engine
 from mesabench.engine.world import COLOUR, DIR, INSIDE, OBJECT, X, Y
 from mesabench.errors import LevelError, MesaBenchError, unknown
 from mesabench.observation import observation_spaces, read_gauge
+from mesabench.others import put_others
 from mesabench.registry import get_task
 from mesabench.trials import LAST_ACTION
 
@@ -216,13 +217,16 @@ class MesaEnv(MiniGridEnv):
 
     @property
     def grid(self) -> Grid:
-        """The level as MiniGrid's own objects, decoded from the engine; changes are not kept."""
+        """The level as MiniGrid's own objects, decoded from the engine; changes are not kept.
+
+        Other agents stand in it as objects, in place of what they stand on.
+        """
         grid, _ = Grid.decode(self._world.grid[0])
         for x, y in np.argwhere(self._world.inside[0]):
             box = grid.get(int(x), int(y))
             if isinstance(box, Box):
                 box.contains = unpack(int(self._world.inside[0, x, y]))
-        return grid
+        return put_others(grid, self._world.pose[0])
 
     @grid.setter
     def grid(self, value: Any) -> None: ...

@@ -39,30 +39,35 @@ def observation_space(task: Task) -> spaces.Dict:
     return spaces.Dict(observation_spaces(task))
 
 
-def observe_batch(engine: Engine) -> Observation:
-    """Return copies of what the first agent of each world sees, batch axis first."""
+def observe_batch(engine: Engine, agent: int = 0) -> Observation:
+    """Return copies of what an agent (the first one) of each world sees, batch axis first."""
     world = engine.world
-    return _collect(engine, world.image, world.pose, world.inventory, world.gauges)
+    return _collect(engine, agent, world.image, world.pose, world.inventory, world.gauges)
 
 
-def observe_last(engine: Engine) -> Observation:
+def observe_last(engine: Engine, agent: int = 0) -> Observation:
     """Return what was seen at the end of each world's last episode, batch axis first."""
-    course = engine.course
-    image = engine.world.final_image
-    return _collect(engine, image, course.last_pose, course.last_inventory, course.last_gauges)
+    course, image = engine.course, engine.world.final_image
+    kept = course.last_pose, course.last_inventory, course.last_gauges
+    return _collect(engine, agent, image, *kept)
 
 
 def _collect(
-    engine: Engine, image: NDArray, pose: NDArray, inventory: NDArray, gauges: NDArray
+    engine: Engine,
+    agent: int,
+    image: NDArray,
+    pose: NDArray,
+    inventory: NDArray,
+    gauges: NDArray,
 ) -> Observation:
     obs: Observation = {
-        "image": image[:, 0].copy(),
-        "direction": pose[:, 0, DIR].astype(np.int64),
+        "image": image[:, agent].copy(),
+        "direction": pose[:, agent, DIR].astype(np.int64),
     }
     if engine.task.items:
-        obs["inventory"] = inventory[:, 0, : len(engine.task.items)].astype(np.float32)
+        obs["inventory"] = inventory[:, agent, : len(engine.task.items)].astype(np.float32)
     for i, name in enumerate(engine.task.gauges):
-        obs[name] = read_gauge(name, gauges[:, 0, i])
+        obs[name] = read_gauge(name, gauges[:, agent, i])
     return obs
 
 

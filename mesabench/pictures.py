@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mesabench.engine.batch import Engine
 from mesabench.engine.world import DIR, X, Y
+from mesabench.others import put_others
 from mesabench.rollout import Rollout
 from mesabench.task import Task
 
@@ -52,11 +53,12 @@ def level_picture(
 
     Args:
         grid: uint8 [W, H, 3] in MiniGrid's encoding.
-        pose: x, y, direction of the agent; it is left out where None.
+        pose: x, y, direction of the agent, or of every agent [A, 3]; none is drawn where None.
         tile_size: pixels along a cell's side.
     """
-    x, y, way = (-1, -1, 0) if pose is None else (int(i) for i in np.asarray(pose))
-    return Grid.decode(grid)[0].render(tile_size, (x, y), way)
+    poses = np.array([(-1, -1, 0)]) if pose is None else np.atleast_2d(np.asarray(pose))
+    x, y, way = (int(i) for i in poses[0])
+    return put_others(Grid.decode(grid)[0], poses).render(tile_size, (x, y), way)
 
 
 def trajectory_picture(rollout: Rollout, b: int, tile_size: int = TILE) -> Picture:
@@ -179,10 +181,10 @@ def episode_frames(rollout: Rollout, b: int, tile_size: int = TILE) -> Iterator[
     """Play episode `b` again and yield a picture of the start and of the world after each step."""
     engine = Engine(rollout.task, rollout.split, autoreset=False, knobs=rollout.knobs)
     engine.reset(levels=rollout.levels[b])
-    yield level_picture(engine.world.grid[0], engine.world.pose[0, 0], tile_size)
+    yield level_picture(engine.world.grid[0], engine.world.pose[0], tile_size)
     for action in rollout.actions[: rollout.lengths[b], b]:
         engine.step(int(action))
-        yield level_picture(engine.world.grid[0], engine.world.pose[0, 0], tile_size)
+        yield level_picture(engine.world.grid[0], engine.world.pose[0], tile_size)
 
 
 def contact_sheet(images: Sequence[Picture], columns: int, gap: int = 8) -> Picture:

@@ -74,8 +74,8 @@ def split_pictures(
     """Draw the first levels of a split."""
     engine = Engine(task, split, batch=levels, autoreset=False, knobs=dict(knobs))
     engine.reset(levels=range(levels))
-    worlds = zip(engine.world.grid, engine.world.pose[:, 0], strict=True)
-    return [level_picture(grid, pose, tile_size) for grid, pose in worlds]
+    worlds = zip(engine.world.grid, engine.world.pose, strict=True)
+    return [level_picture(grid, poses, tile_size) for grid, poses in worlds]
 
 
 def planned_film(

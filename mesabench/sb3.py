@@ -58,13 +58,22 @@ def sb3_env(task: str, **options: Any) -> gym.Env:
     return Sb3Observation(gym.make(f"{NAMESPACE}/{found.id}", **options), found)
 
 
-def sb3_vec_env(task: str, num_envs: int = 64, **options: Any) -> "MesaVecEnv":
+def sb3_vec_env(
+    task: str, num_envs: int = 64, *, everyone: bool = False, **options: Any
+) -> "MesaVecEnv":
     """Make a native batch of `num_envs` worlds for Stable-Baselines3; options as `gym.make_vec`.
+
+    With `everyone`, each agent of each world is a row of the batch (see `sb3_agents`), so that
+    one network plays them all; otherwise the task's script plays all but the first.
 
     Raises:
         TaskError: no such task, split or objective.
         LevelError: no such knob, or levels that cannot be built.
     """
+    if everyone:
+        from mesabench.sb3_agents import EveryAgentVecEnv
+
+        return EveryAgentVecEnv(task, num_envs, **options)
     return MesaVecEnv(task, num_envs, **options)
 
 

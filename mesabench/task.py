@@ -123,6 +123,8 @@ class Task:
             has no proxies then, and no planner.
         differs: how the test split differs, one line for tables.
         actions: how many of MiniGrid's seven actions the agent has.
+        agents: how many agents a world has. The first is the learner; the others are played by
+            the task's own script wherever nobody else plays them (see `parallel_env`).
         source, bibtex: where the experiment comes from.
     """
 
@@ -150,6 +152,7 @@ class Task:
     trials: Trials | None = None
     differs: str = "base and proxies part"
     actions: int = 3
+    agents: int = 1
     mission: str = "earn reward"
     source: str = ""
     bibtex: str = ""

@@ -18,6 +18,7 @@ from minigrid.wrappers import FullyObsWrapper, ImgObsWrapper, RGBImgPartialObsWr
 
 import mesabench
 from mesabench.errors import LevelError, MesaBenchError
+from mesabench.others import OtherAgent
 from mesabench.registry import get_task
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # MiniGrid's window, without a screen
@@ -74,7 +75,7 @@ def test_observation_is_what_minigrid_shows_of_the_same_grid(env):
 def test_grid_is_decoded_from_the_engine(env):
     env.reset(seed=1)
     world = env.unwrapped
-    np.testing.assert_array_equal(world.grid.encode(), world.engine.world.grid[0])
+    np.testing.assert_array_equal(world.grid.encode(), with_others(world))
     assert world.grid.get(*world.agent_pos) is None
     assert (world.width, world.height) == (world.grid.width, world.grid.height)
 
@@ -83,9 +84,18 @@ def test_fully_observable_wrapper_shows_grid_and_agent(task_id):
     env = FullyObsWrapper(make(task_id))
     obs, _ = env.reset(seed=2)
     world: Any = env.unwrapped
-    expected = world.engine.world.grid[0].copy()
+    expected = with_others(world)
     expected[world.agent_pos] = 10, 0, world.agent_dir
     np.testing.assert_array_equal(obs["image"], expected)
+
+
+def with_others(world):
+    """Return the engine's grid with the other agents in it, as an observation shows them."""
+    grid = world.engine.world.grid[0].copy()
+    for number, (x, y, way) in enumerate(world.engine.world.pose[0].tolist()):
+        if number > 0 and x >= 0:
+            grid[x, y] = 10, number, way
+    return grid
 
 
 def test_pixels_of_the_partial_view(task_id):
@@ -94,6 +104,9 @@ def test_pixels_of_the_partial_view(task_id):
     world: Any = env.unwrapped
     image = world.gen_obs()["image"]
     view, _ = Grid.decode(image)
+    for x, y in np.argwhere(image[..., 0] == 10).tolist():
+        _, number, way = image[x, y].tolist()
+        view.set(x, y, OtherAgent(number, way))
     seen = image[..., 0] != 0
     expected = view.render(8, agent_pos=(3, 6), agent_dir=3, highlight_mask=seen)
     np.testing.assert_array_equal(obs["image"], expected)

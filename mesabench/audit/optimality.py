@@ -136,7 +136,8 @@ def worth(
     task, world = engine.task, engine.world
     if task.planner == "states":
         things = ~np.isin(world.grid[b, ..., OBJECT], (codes.EMPTY, codes.WALL))
-        in_view = ~np.isin(image[..., OBJECT], (codes.UNSEEN, codes.EMPTY, codes.WALL))
+        bare = (codes.UNSEEN, codes.EMPTY, codes.WALL, codes.AGENT)
+        in_view = ~np.isin(image[..., OBJECT], bare)
         return whole[0] if in_view.sum() >= things.sum() else None
     return view_values(task, engine.rules, *view_map(engine, b, image), world.inventory[b, 0])
 

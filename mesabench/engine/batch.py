@@ -10,7 +10,7 @@ from numba import config
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from mesabench.engine.ascii import Layout, read_level, write_level
-from mesabench.engine.codes import GREY, WALL
+from mesabench.engine.codes import GREY, SCRIPTED, WALL
 from mesabench.engine.episode import (
     BEYOND,
     EVERY,
@@ -89,6 +89,7 @@ class Engine:
             batch,
             side,
             side,
+            agents=task.agents,
             items=padded(len(task.items), 4),
             events=padded(len(task.events), 8),
             gauges=padded(len(task.gauges), 2),
@@ -99,7 +100,7 @@ class Engine:
         named, compiler = (self.world, self.course), cast(Any, config)
         self._given = named if compiler.DISABLE_JIT else tuple(np.asarray(part) for part in named)
         self.num_levels = num_levels or MAX_LEVELS
-        self._actions = np.zeros((batch, 1), np.int64)
+        self._actions = np.zeros((batch, task.agents), np.int64)
         self._shards = [
             (batch * i // threads, batch * (i + 1) // threads) for i in range(max(1, threads))
         ]
@@ -114,7 +115,8 @@ class Engine:
             raise LevelError(f"num_levels is a number from 1 to {MAX_LEVELS}, not {num_levels}")
         world = self.world
         items, events, gauges = (world[n].shape[2] for n in ("inventory", "events", "gauges"))
-        record = course_type(agents=1, items=items, events=events, gauges=gauges)
+        agents = self.task.agents
+        record = course_type(agents=agents, items=items, events=events, gauges=gauges)
         course: Course = np.zeros(self.batch, record).view(np.recarray)
         course.key[:] = stream_key(self.task.id, self.declared.block)
         course.span[:] = num_levels or MAX_LEVELS
@@ -169,13 +171,13 @@ class Engine:
         """
         layout, world = read_level(text, self.task.flags), self.world
         width, height = layout.marks.shape
-        room, agents = world.marks.shape[1:], world.pose.shape[1]
+        room, agents = world.marks.shape[1:], self.task.agents
         if width > room[0] or height > room[1]:
             raise LevelError(
                 f"the level has {width} × {height} cells, the world {room[0]} × {room[1]}: "
                 "make the environment with a larger size"
             )
-        if len(layout.pose) != agents:
+        if len(layout.pose) > agents:
             raise LevelError(f"{self.task.id} has {agents} agents, the level {len(layout.pose)}")
         self.course.index[b] = CUSTOM
         self.course.heir[b] = False
@@ -184,7 +186,7 @@ class Engine:
         world.grid[b, :width, :height] = layout.grid
         world.inside[b, :width, :height] = layout.inside
         world.marks[b, :width, :height] = layout.marks
-        world.pose[b] = layout.pose
+        world.pose[b, : len(layout.pose)] = layout.pose  # the others are absent
         world.memory[b] = layout.memory
         self.course.layout[b] = hash_layout(world, b, True)
         look(world, self.course, b, self.rules)
@@ -201,19 +203,24 @@ class Engine:
         """Play one action in every world.
 
         Args:
-            actions: int [B] (or [B, A]) in [0, task.actions); not checked here.
+            actions: int [B] (or [B, n], of the first n agents) in [0, task.actions); not checked
+                here. The task's script plays the agents that are left.
 
         Raises:
             LevelError: the next level of a world cannot be built.
         """
-        self._actions[:] = np.asarray(actions).reshape(self.batch, -1)
+        given = np.asarray(actions).reshape(self.batch, -1)
+        if self.task.agents > 1:
+            self._actions[:, given.shape[1] :] = SCRIPTED
+        self._actions[:, : given.shape[1]] = given
         self._advance()
         if self._unbuilt.any():
             self._check_built()
 
     def step_some(self, action: int, worlds: int) -> None:
         """Play one action in each of the first so many worlds, without a look at the others."""
-        self._actions[:worlds] = action
+        self._actions[:worlds, 0] = action
+        self._actions[:worlds, 1:] = SCRIPTED
         self._advance((0, worlds))
 
     def _advance(self, only: tuple[int, int] | None = None) -> None:

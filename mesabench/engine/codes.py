@@ -8,6 +8,7 @@ UNSEEN, EMPTY, WALL, FLOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA, AGENT = range(11)
 RED, GREEN, BLUE, PURPLE, YELLOW, GREY = range(6)
 OPEN, CLOSED, LOCKED = range(3)
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, DONE = range(7)
+SCRIPTED = -2  # instead of an action: the task's own script plays the agent
 
 OBJECTS = (
     "unseen", "empty", "wall", "floor", "door", "key", "ball", "box", "goal", "lava", "agent",

@@ -19,6 +19,9 @@ the agent does splits `turn` in two and puts its own kernel between::
             if settle(world, course, b, actions, rules):
                 ...
 
+A task with several agents first lets its own script choose what those do whose action is
+`SCRIPTED`, and writes that into `actions`: everybody then acts at once (see `meeting`).
+
 A level is drafted until the hash of its layout belongs to the split: layouts are shared out among
 the splits, so that no level of one can be a level of another under a different number. Colours
 do not count there, so that a turn of the palette leaves a split's levels what they are.

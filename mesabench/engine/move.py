@@ -27,18 +27,19 @@ from mesabench.engine.codes import (
     TOGGLE,
 )
 from mesabench.engine.layout import step_x, step_y
+from mesabench.engine.meeting import hindered
 from mesabench.engine.prospects import base_is_possible
 from mesabench.engine.world import COLOUR, DIR, INSIDE, OBJECT, STATE, X, Y
 
 
 @kernel
 def step(world, b, actions, rules):
-    """Play one step of world `b`: the actions of its agents in turn, then the clock.
+    """Play one step of world `b`: the actions of its agents, all at once, then the clock.
 
     Args:
         world: The batch of worlds.
         b: Which world.
-        actions: Integers [A], MiniGrid's action codes.
+        actions: Integers [A], MiniGrid's action codes; others do nothing.
         rules: The task's rule table.
     """
     here = world[b]
@@ -47,8 +48,10 @@ def step(world, b, actions, rules):
             here.events[a, e] = 0
     here.terminated = False
     happened = False
+    idle = hindered(here, actions)
     for a in range(here.pose.shape[0]):
-        happened |= act(here, a, actions[a], rules)
+        if not (idle >> a) & 1:
+            happened |= act(here, a, actions[a], rules)
     here.clock += 1
     here.truncated = here.clock >= here.horizon
     # Only an event can use up the last way to a base event, so only then is it worth a look.
@@ -62,7 +65,7 @@ def act(here, a, action, rules):
     """Let agent `a` of the world `here` (a record) do `action`; return whether an event happened.
 
     The four actions that concern the cell ahead do nothing where that cell lies outside the
-    world or another agent stands in it.
+    world. That no other agent is in the way has been seen to (see `meeting`).
     """
     way = int(here.pose[a, DIR])
     if action == LEFT:
@@ -75,8 +78,6 @@ def act(here, a, action, rules):
     y = here.pose[a, Y] + step_y(way)
     if x < 0 or y < 0 or x >= here.grid.shape[0] or y >= here.grid.shape[1]:
         return False
-    if is_occupied(here, a, x, y):
-        return False
     if action == FORWARD:
         return go(here, a, x, y, rules)
     if action == PICKUP:
@@ -85,15 +86,6 @@ def act(here, a, action, rules):
         drop(here, a, x, y)
     elif action == TOGGLE:
         return toggle(here, a, x, y, rules)
-    return False
-
-
-@inner
-def is_occupied(here, a, x, y):
-    """Tell whether an agent other than `a` stands in cell (x, y)."""
-    for other in range(here.pose.shape[0]):
-        if other != a and here.pose[other, X] == x and here.pose[other, Y] == y:
-            return True
     return False
 
 

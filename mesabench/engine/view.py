@@ -202,7 +202,9 @@ def draw_beyond(cells, a, views):
 
 @inner
 def draw_agent(here, a, other, cells, views):
-    """Draw the agent `other` where agent `a` sees it."""
+    """Draw the agent `other` where agent `a` sees it; one that is absent stands at (−1, −1)."""
+    if here.pose[other, X] < 0:
+        return
     way = int(here.pose[a, DIR])
     dx, dy = step_x(way), step_y(way)
     x = int(here.pose[other, X]) - int(here.pose[a, X])
