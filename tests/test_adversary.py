@@ -109,6 +109,9 @@ def test_every_task_can_be_searched(task_id: str) -> None:
     task = get_task(task_id)
     budget = STATE_BUDGET if task.planner == "states" else 64
     found = search(walk_on, task, budget=budget)
+    if task.agents > 1:  # a level's text does not hold the others
+        assert found.reason == "no level of train is solvable and told by its map alone"
+        return
     assert found.reason is None
     assert sum(found.random[o].count for o in OUTCOMES) == found.random["right"].total > 0
     assert budget // 2 - 2 <= found.played <= budget
