@@ -46,8 +46,7 @@ Tried and left: a partner that goes the wrong way on 1 training level in 20, und
     follows gets 0.91 of the held-out optimum (512 levels) and, over 64 levels, need not count as
     competent.
 
-Departures: in the sources an agent's last goal counts in other ways after a mistake; here the next
-goal is always the one that follows the goal visited last.
+After a mistake the order goes on from the goal that was visited, whatever the sources do there.
 
 Planned on all states of a level, which has the partner's script in it.
 
