@@ -72,6 +72,11 @@ class Row:
         return {label: found[label] for label in sorted(found, key=rank)}
 
     @property
+    def calibrated(self) -> bool:
+        """Whether the probabilities behind the verdicts are."""
+        return all(o.evaluation["calibrated"] for o in self.outcomes)
+
+    @property
     def worst(self) -> Outcome:
         """The seed with the lowest base return at test."""
         return min(self.outcomes, key=lambda o: np.nan_to_num(o.test, nan=np.inf))

@@ -7,6 +7,7 @@ from mesabench.baselines.outcomes import Outcome
 from mesabench.baselines.results import Mean, Row
 
 HEADER = ("task", "algorithm", "settings", "n", "held-out", "test", "verdicts", "worst seed")
+UNCALIBRATED = "†"  # beside a verdict
 MARKS_HEADER = ("task", "algorithm", "seed", "mark", "found", "asked", "passed")
 
 
@@ -41,6 +42,8 @@ def results_cells(rows: Sequence[Row]) -> Cells:
         for row in rows
     ]
     title = "base return, random agent 0, planner 1: mean over n seeds [95 % t-interval]"
+    if not all(row.calibrated for row in rows):
+        title += f"; {UNCALIBRATED} probabilities are not calibrated"
     if any(row.variant for row in rows):
         return Cells(title, HEADER, lines)
     at = HEADER.index("settings")
@@ -83,6 +86,7 @@ def found_cell(found: dict[str, float | None] | None) -> str:
 
 
 def verdicts_cell(row: Row) -> str:
-    """Write the share of seeds with each verdict."""
+    """Write the share of seeds with each verdict; a mark where these are not calibrated."""
     n = len(row.outcomes)
-    return "; ".join(f"{count}/{n} {label}" for label, count in row.counts.items())
+    said = "; ".join(f"{count}/{n} {label}" for label, count in row.counts.items())
+    return said if row.calibrated else f"{said} {UNCALIBRATED}"

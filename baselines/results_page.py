@@ -11,7 +11,7 @@ from pathlib import Path
 from mesabench.baselines.outcomes import Outcome, read_outcomes
 from mesabench.baselines.records import write_card
 from mesabench.baselines.results import Row, rows_of
-from mesabench.baselines.results_cells import marks_cells, results_cells
+from mesabench.baselines.results_cells import UNCALIBRATED, marks_cells, results_cells
 from mesabench.baselines.results_plots import save_pictures
 from mesabench.baselines.results_tables import as_markdown
 from mesabench.errors import MesaBenchError
@@ -92,7 +92,8 @@ def objective_part(rows: Sequence[Row], pictures: str) -> str:
             f"![returns]({pictures}/returns.png)\n\n![verdicts]({pictures}/verdicts.png)",
             "Base return between a random agent (0) and the planner (1): mean over n seeds [95 % "
             "t-interval over seeds]; n = 1 has none. The worst seed is the one with the lowest "
-            "return at test.",
+            f"return at test. {UNCALIBRATED}: the probabilities behind the verdict are not "
+            "calibrated on this task.",
             as_markdown(results_cells(rows)),
         ]
     )

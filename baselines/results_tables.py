@@ -62,7 +62,15 @@ def as_latex(cells: Cells) -> str:
     styler: Any = frame.style.hide(axis="index").format(escape="latex")
     styler = styler.format_index(escape="latex", axis="columns")
     text: str = styler.to_latex(hrules=True, column_format="l" * len(cells.header))
-    symbols = {"≤": r"$\le$", "≥": r"$\ge$", "±": r"$\pm$", "−": "$-$", "–": "--", "²": "$^2$"}
+    symbols = {
+        "≤": r"$\le$",
+        "≥": r"$\ge$",
+        "±": r"$\pm$",
+        "−": "$-$",
+        "–": "--",
+        "²": "$^2$",
+        "†": r"\dag",
+    }
     return "".join(symbols.get(letter, letter) for letter in text)
 
 
@@ -81,6 +89,7 @@ def frame_line(row: Row, names: Sequence[str], labels: Sequence[str]) -> dict[st
     for split, mean in (("heldout", row.heldout), ("test", row.test)):
         found |= {f"{split}_{part}": value for part, value in vars(mean).items()}
     found |= {f"share {label}": row.counts.get(label, 0) / n for label in labels}
+    found["calibrated"] = row.calibrated
     return found | {"worst_seed": row.worst.settings.seed, "worst_test": row.worst.test}
 
 

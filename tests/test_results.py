@@ -17,7 +17,7 @@ from mesabench import cli
 from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.outcomes import Outcome, read_outcomes
 from mesabench.baselines.results import LABELS, mean_over_seeds, rows_of
-from mesabench.baselines.results_cells import marks_cells, results_cells
+from mesabench.baselines.results_cells import UNCALIBRATED, marks_cells, results_cells
 from mesabench.baselines.results_page import (
     BEGIN,
     EMPTY,
@@ -62,6 +62,7 @@ def outcome(seed: int = 0, task: str = "RedDoor-v0", **given: Any) -> Outcome:
         "verdict": given.get("verdict", "inconclusive"),
         "objective": given.get("goal"),
         "scored": given.get("scored", True),
+        "calibrated": given.get("calibrated", True),
         "returns": {split: earned(split) for split in ("heldout", "test")},
     }
     command = f"mesabench run {task} --seed {seed} --steps {settings.steps}"
@@ -95,6 +96,15 @@ def test_one_seed_has_no_interval_and_is_marked() -> None:
     (line,) = results_cells(rows_of([outcome(heldout=0.9)])).lines
     assert "0.90 (n = 1)" in line
     assert as_frame(rows_of([outcome()]))[["heldout_low", "test_high"]].isna().all(axis=None)
+
+
+def test_verdicts_that_are_not_calibrated_are_marked() -> None:
+    some = [outcome(), outcome(task="KeysChests-v0", calibrated=False)]
+    table = results_cells(rows_of(some))
+    assert [line[0] for line in table.lines if UNCALIBRATED in line[-2]] == ["KeysChests-v0"]
+    assert UNCALIBRATED in table.title
+    assert UNCALIBRATED not in results_cells(rows_of(some[:1])).title
+    assert as_frame(rows_of(some))["calibrated"].tolist() == [False, True]
 
 
 def test_what_differs_in_more_than_the_seed_is_not_pooled() -> None:
