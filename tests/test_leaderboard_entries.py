@@ -1,5 +1,6 @@
 """Entries: what they may hold, what is computed from counts, how changes of them are checked."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import get_args
@@ -461,3 +462,20 @@ def test_logs_that_hold_nothing_say_what_was_expected(tmp_path):
     log.write_text("0123456789abcdef\nabc\n")
     with pytest.raises(EntryError, match="line 2: expected a layout's 16 hexadecimal digits"):
         audit(log, "KeysChests-v0", 100)
+
+
+ENTRIES = sorted((Path(__file__).parent.parent / "leaderboard" / "entries").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", ENTRIES, ids=lambda path: path.stem)
+def test_entries_of_the_repository_are_sound_and_about_todays_tasks(path: Path) -> None:
+    assert check([path]) == []
+    root = path.parent.parent.parent
+    for agent in read_entry(path).agents:
+        assert agent.fingerprint == fingerprint(get_task(agent.task)), agent.task
+        if agent.url is not None and not agent.url.startswith("http"):
+            assert hashlib.sha256((root / agent.url).read_bytes()).hexdigest() == agent.sha256
+
+
+def test_there_is_an_entry_of_our_own() -> None:
+    assert "recurrent-ppo" in [path.stem for path in ENTRIES]
