@@ -19,6 +19,7 @@ from pathlib import Path
 LOG = "output.log"
 PROMPT = "$ "  # begins the line of a log in which a session's command stands
 GRACE = 60.0  # seconds that a run has to keep its state
+AGAIN = 5.0  # seconds until it is told once more to stop
 PAUSE = 0.2  # seconds between two looks at a child
 
 
@@ -92,8 +93,10 @@ def watch_parent() -> None:
     """Interrupt this process, as Ctrl-C does, when its standard input ends."""
     while os.read(0, 1 << 10):
         pass
-    _thread.interrupt_main()
-    time.sleep(GRACE)
+    # Once may not do: an interrupt that falls into a callback of compiled code can be lost there.
+    for _ in range(round(GRACE / AGAIN)):
+        _thread.interrupt_main()
+        time.sleep(AGAIN)
     os._exit(130)
 
 

@@ -33,7 +33,7 @@ from mesabench.baselines.sweep_progress import SweepProgress
 from mesabench.errors import MesaBenchError
 
 HANGS = 900.0  # seconds after which a process that is waited for will never be done
-LONG = 40_960  # steps of a run that is still going on when it is stopped, however fast
+LONG = 81_920  # steps of a run that is still going on when it is stopped, however fast
 TOY = "DeceptiveToy-v0"
 SMALL = ["num_envs=8", "rollout=16", "minibatches=2", "lstm=8", "hidden=8", "checkpoint_every=256"]
 TINY = TrainConfig(
