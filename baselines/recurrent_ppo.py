@@ -78,20 +78,21 @@ class FlatRecurrentPPO(RecurrentPPO):
         """
         if not isinstance(rollout_buffer, FlatMinibatches) or self.use_sde:
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
-        policy = cast(RecurrentActorCriticPolicy, self.policy)
+        policy, buffer = cast(Any, self.policy), cast(Any, rollout_buffer)
         policy.set_training_mode(False)
-        rollout_buffer.reset()
+        buffer.reset()
         callback.on_rollout_start()
         lstm_states = deepcopy(self._last_lstm_states)
         for _ in range(n_rollout_steps):
             with th.no_grad():
                 starts = th.as_tensor(self._last_episode_starts, dtype=th.float32).to(self.device)
-                seen = obs_as_tensor(self._last_obs, self.device)
+                seen = obs_as_tensor(cast(Any, self._last_obs), self.device)
                 chosen, values, log_probs, lstm_states = policy(seen, lstm_states, starts)
             actions = chosen.cpu().numpy()
             within = actions
             if isinstance(self.action_space, spaces.Box):
                 within = np.clip(actions, self.action_space.low, self.action_space.high)
+            new_obs: Any
             new_obs, rewards, dones, infos = env.step(within)
             self.num_timesteps += env.num_envs
             callback.update_locals(locals())
@@ -99,7 +100,7 @@ class FlatRecurrentPPO(RecurrentPPO):
                 return False
             self._update_info_buffer(infos, dones)
             rewards = rewards + self.gamma * values_beyond(policy, infos, dones, lstm_states)
-            rollout_buffer.add(
+            buffer.add(
                 self._last_obs,
                 actions.reshape(env.num_envs, -1),
                 rewards,
@@ -112,15 +113,15 @@ class FlatRecurrentPPO(RecurrentPPO):
             self._last_lstm_states = lstm_states
         with th.no_grad():
             starts = th.as_tensor(self._last_episode_starts, dtype=th.float32).to(self.device)
-            seen = obs_as_tensor(self._last_obs, self.device)
+            seen = obs_as_tensor(cast(Any, self._last_obs), self.device)
             values = policy.predict_values(seen, lstm_states.vf, starts)
-        rollout_buffer.compute_returns_and_advantage(last_values=values, dones=dones)
+        buffer.compute_returns_and_advantage(last_values=values, dones=self._last_episode_starts)
         callback.on_rollout_end()
         return True
 
 
 def values_beyond(
-    policy: RecurrentActorCriticPolicy,
+    policy: Any,
     infos: list[dict[str, Any]],
     dones: np.ndarray,
     lstm_states: RNNStates,
@@ -149,7 +150,7 @@ def values_beyond(
         joined: Any = {name: np.stack([obs[name] for obs in last]) for name in last[0]}
     else:
         joined = np.stack(last)
-    hidden, cell = (state[:, cut].contiguous() for state in lstm_states.vf)
+    hidden, cell = (state[:, th.as_tensor(cut)].contiguous() for state in lstm_states.vf)
     with th.no_grad():
         seen = obs_as_tensor(joined, policy.device)
         no_starts = th.zeros(len(cut), device=policy.device)
