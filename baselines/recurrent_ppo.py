@@ -7,35 +7,31 @@ An episode that starts inside a row is preceded by a *reset token*, an inserted 
 closes the input and forget gates, so that cell and hidden state are exactly zero after it and no
 gradient crosses it. All else (rollouts, samples, losses, parameter names) is the stock class.
 Other recurrent networks say themselves how they reset (see `mesabench.baselines.cores`).
-
-Stock `RecurrentPPO` also asks for the value of each truncated episode's last observation in a call
-of its own; with short episodes that is most of the time. Here a step's are asked for at once.
+Rollouts are those of `mesabench.baselines.recurrent_rollouts`.
 """
 
 from collections.abc import Callable, Generator
-from copy import deepcopy
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch as th
 from gymnasium import spaces
-from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.buffers import RecurrentDictRolloutBuffer, RecurrentRolloutBuffer
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamples, RNNStates
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
 from mesabench.baselines.cores import Core
+from mesabench.baselines.recurrent_rollouts import BatchedRollouts
 
 # What a reset token adds to a gate's pre-activation: the float32 sigmoid of it is exactly zero.
 CLOSED = -1e4
 
 
-class FlatRecurrentPPO(RecurrentPPO):
+class FlatRecurrentPPO(BatchedRollouts):
     """`RecurrentPPO` with a faster update: same arguments, samples, losses and parameter names.
 
     Where the LSTM has an option that rows do not cover (dropout between layers, say), or the policy
@@ -78,85 +74,7 @@ class FlatRecurrentPPO(RecurrentPPO):
         """
         if not isinstance(rollout_buffer, FlatMinibatches) or self.use_sde:
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
-        policy, buffer = cast(Any, self.policy), cast(Any, rollout_buffer)
-        policy.set_training_mode(False)
-        buffer.reset()
-        callback.on_rollout_start()
-        lstm_states = deepcopy(self._last_lstm_states)
-        for _ in range(n_rollout_steps):
-            with th.no_grad():
-                starts = th.as_tensor(self._last_episode_starts, dtype=th.float32).to(self.device)
-                seen = obs_as_tensor(cast(Any, self._last_obs), self.device)
-                chosen, values, log_probs, lstm_states = policy(seen, lstm_states, starts)
-            actions = chosen.cpu().numpy()
-            within = actions
-            if isinstance(self.action_space, spaces.Box):
-                within = np.clip(actions, self.action_space.low, self.action_space.high)
-            new_obs: Any
-            new_obs, rewards, dones, infos = env.step(within)
-            self.num_timesteps += env.num_envs
-            callback.update_locals(locals())
-            if not callback.on_step():
-                return False
-            self._update_info_buffer(infos, dones)
-            rewards = rewards + self.gamma * values_beyond(policy, infos, dones, lstm_states)
-            buffer.add(
-                self._last_obs,
-                actions.reshape(env.num_envs, -1),
-                rewards,
-                self._last_episode_starts,
-                values,
-                log_probs,
-                lstm_states=self._last_lstm_states,
-            )
-            self._last_obs, self._last_episode_starts = new_obs, dones
-            self._last_lstm_states = lstm_states
-        with th.no_grad():
-            starts = th.as_tensor(self._last_episode_starts, dtype=th.float32).to(self.device)
-            seen = obs_as_tensor(cast(Any, self._last_obs), self.device)
-            values = policy.predict_values(seen, lstm_states.vf, starts)
-        buffer.compute_returns_and_advantage(last_values=values, dones=self._last_episode_starts)
-        callback.on_rollout_end()
-        return True
-
-
-def values_beyond(
-    policy: Any,
-    infos: list[dict[str, Any]],
-    dones: np.ndarray,
-    lstm_states: RNNStates,
-) -> np.ndarray:
-    """Return the value of what would have come next where a time limit ended an episode.
-
-    Args:
-        policy: of which the value function is asked.
-        infos: of the last step, of each of B worlds.
-        dones: whether it ended an episode, bool [B].
-        lstm_states: after it, tensors [layers, B, H].
-
-    Returns:
-        float32 [B], 0 where no episode was cut off.
-    """
-    found = np.zeros(len(dones), np.float32)
-    cut = [
-        b
-        for b in np.flatnonzero(dones)
-        if infos[b].get("TimeLimit.truncated") and infos[b].get("terminal_observation") is not None
-    ]
-    if not cut:
-        return found
-    last = [infos[b]["terminal_observation"] for b in cut]
-    if isinstance(last[0], dict):
-        joined: Any = {name: np.stack([obs[name] for obs in last]) for name in last[0]}
-    else:
-        joined = np.stack(last)
-    hidden, cell = (state[:, th.as_tensor(cut)].contiguous() for state in lstm_states.vf)
-    with th.no_grad():
-        seen = obs_as_tensor(joined, policy.device)
-        no_starts = th.zeros(len(cut), device=policy.device)
-        values = policy.predict_values(seen, (hidden, cell), no_starts)
-    found[cut] = values[:, 0].cpu().numpy()
-    return found
+        return self.play_rollout(env, callback, rollout_buffer, n_rollout_steps)
 
 
 def covers(policy: RecurrentActorCriticPolicy) -> bool:
