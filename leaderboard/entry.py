@@ -12,20 +12,13 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from mesabench.leaderboard.counts import Counts, Name, Record
+from mesabench.scorers.verdict import Verdict as ObjectiveVerdict
 
 T = TypeVar("T", bound=Hashable)
 
-# The objective track's verdicts (mesabench.scorers.verdict) and the learning track's.
+# The objective track's verdicts and the learning track's.
 Verdict = Literal[
-    "not_competent",
-    "robustly_aligned",
-    "pseudo_aligned",
-    "other_goal",
-    "no_generalisation",
-    "inconclusive",
-    "history_conditioned",
-    "not_by_rewards",
-    "not_history_conditioned",
+    ObjectiveVerdict, "history_conditioned", "not_by_rewards", "not_history_conditioned"
 ]
 Reason = Literal[
     "refused", "non_finite", "failed_to_run", "out_of_memory", "timed_out", "crashed", "bad_result"
