@@ -116,7 +116,7 @@ def verify(
         jobs: how many agents are evaluated at the same time.
     """
     from mesabench.leaderboard.reading import read_entry, write_entry
-    from mesabench.leaderboard.verify import fresh_salt, recorded
+    from mesabench.leaderboard.recording import fresh_salt, recorded
     from mesabench.leaderboard.verify import verify as evaluate_again
 
     if write and salt is None:

@@ -8,23 +8,20 @@ again and again until the hash was a lucky one is found out there.
 
 import hashlib
 import math
-import os
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
 from scipy.stats import binom
 
 import mesabench
 from mesabench.agents.vetting import MAX_BYTES
 from mesabench.leaderboard.counts import Counts
-from mesabench.leaderboard.entry import AgentEntry, Entry, SaltedAgent, SaltedRun, Status, Step
+from mesabench.leaderboard.entry import AgentEntry, Entry
 from mesabench.leaderboard.evaluating import Job, evaluate_all
 from mesabench.leaderboard.levels import block_of, fingerprint_of
-from mesabench.leaderboard.reading import EntryError, told
+from mesabench.leaderboard.reading import EntryError
 from mesabench.leaderboard.sandbox import Answer, Limits
 
 ERRORS = 2.0  # standard errors within which two figures agree
@@ -230,53 +227,3 @@ def joint_error(one: Counts, other: Counts) -> float:
     a disagreement, so each error is at least what one episode's whole return would make.
     """
     return math.hypot(*(max(c.standard_error or 0.0, 1 / c.episodes) for c in (one, other)))
-
-
-def recorded(found: Verification, salt: str, by: str) -> Entry:
-    """Return the entry with a salted run and what came of it.
-
-    An entry whose figures do not hold keeps its badge; the run, by which it is ranked from now on,
-    is kept, too.
-
-    Args:
-        found: what came of it.
-        salt: of the levels.
-        by: who did it.
-
-    Raises:
-        EntryError: no agent could be evaluated, or `by` is no line of text.
-    """
-    entry, today = found.entry, datetime.now(UTC).date()
-    agents = [salted_of(*pair) for pair in zip(entry.agents, found.answers, strict=True)]
-    note = f"{found.outside} of {len(found.comparisons)} figures outside 2 standard errors"
-    what = "re-evaluated on salted levels" + ("" if found.agrees else ": does not agree")
-    status = entry.status
-    raised = found.agrees and status.badge == "submitted"
-    try:
-        step = Step(date=today, what=what, by=by, note=f"{note}; salt {salt}")
-        run = SaltedRun(salt=salt, date=today, agents=tuple(filter(None, agents)))
-        changed = {
-            "badge": "re-evaluated" if raised else status.badge,
-            "provenance": (*status.provenance, step),
-        }
-        status = Status(**dict(status) | changed)
-        return Entry(**dict(entry) | {"status": status, "salted": (*entry.salted, run)})
-    except ValidationError as error:
-        raise EntryError(f"{entry.slug}: {told(error)}") from error
-
-
-def salted_of(agent: AgentEntry, answer: Answer) -> SaltedAgent | None:
-    """Return what an entry holds of an agent's second evaluation; None where it failed."""
-    if answer.judged is None:
-        return None
-    return SaltedAgent(
-        sha256=agent.sha256,
-        task=agent.task,
-        verdict=answer.judged.verdict,
-        splits=answer.judged.splits,
-    )
-
-
-def fresh_salt() -> str:
-    """Return a salt that nobody could know before."""
-    return os.urandom(8).hex()

@@ -18,6 +18,7 @@ from mesabench.leaderboard.entry import AgentEntry, Entry
 from mesabench.leaderboard.levels import block_of
 from mesabench.leaderboard.method import TEMPLATE, read_method
 from mesabench.leaderboard.reading import EntryError, read_entry, write_entry
+from mesabench.leaderboard.recording import recorded
 from mesabench.leaderboard.submit import submit
 from mesabench.leaderboard.trimmed import Trimmed
 from mesabench.leaderboard.verify import (
@@ -26,7 +27,6 @@ from mesabench.leaderboard.verify import (
     compare,
     find_agents,
     joint_error,
-    recorded,
     verify,
 )
 from mesabench.observation import observation_space
