@@ -7,7 +7,10 @@ levels of few states (small rooms); what a step does must be a function of the w
 of the clock nor of chance. States are told apart by 63 bits of a hash.
 """
 
-from collections.abc import Iterator
+import functools
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -15,13 +18,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from mesabench.engine.batch import Engine
 from mesabench.engine.cache import kernel
-from mesabench.engine.rng import combine
+from mesabench.engine.rng import mix
 from mesabench.errors import PlannerError
 from mesabench.task import Task
 
 # What a state is: everything in a world but its clock, its horizon and what is observed of it.
 FIELDS = ("grid", "inside", "marks", "pose", "carrying", "inventory", "memory")
-CHUNK = 4096  # states that are stepped at once
+CHUNK = 1024  # states that are stepped at once; so many stay in a core's cache
+THREADS = min(4, os.cpu_count() or 1)  # that share a search
 MAX_STATES = 200_000  # of one level
 TOLERANCE = 1e-9  # to which values are exact, relative to the largest reward
 OVER = -1
@@ -63,32 +67,35 @@ def explore(engine: Engine) -> list[StateGraph]:
     """
     if (engine.course.variant != 0).any():
         raise PlannerError("levels that alpha has mixed in are not planned on all states")
-    scratch = Engine(
-        engine.task,
-        engine.split,
-        batch=CHUNK,
-        seed=None,
-        autoreset=False,
-        knobs=engine.given_knobs,
-    )
-    starts = take(engine.world, slice(None))
+    starts = pack(engine)
     key = (id(engine.task), engine.split, str(engine.given_knobs), starts.tobytes())
     if key not in _kept:
         _kept.clear()
         # The task is kept too, so that no other one can get its id.
-        _kept[key] = (engine.task, search_all(scratch, starts))
+        _kept[key] = (engine.task, search_all(engine, starts))
     return _kept[key][1]
 
 
-def search_all(scratch: Engine, starts: NDArray) -> list[StateGraph]:
-    """Return the graphs of levels from their starts, by playing them in `scratch`."""
-    search = Search(scratch, len(starts))
-    search.meet(starts, np.arange(len(starts)))
-    while search.expand():
-        if search.sizes.max() > MAX_STATES:
-            which = f"{scratch.task.id}/{scratch.split}, world {int(search.sizes.argmax())}"
-            raise PlannerError(f"{which}: more than {MAX_STATES} states; choose a smaller level")
-    return list(search.graphs(len(starts)))
+def search_all(engine: Engine, starts: NDArray[np.uint64]) -> list[StateGraph]:
+    """Return the graphs of levels from their starts, by playing them beside the engine."""
+    parts = np.array_split(np.arange(len(starts)), min(THREADS, len(starts)))
+    with ThreadPoolExecutor(len(parts)) as pool:
+        return list(itertools.chain(*pool.map(lambda part: search(engine, starts, part), parts)))
+
+
+def search(
+    engine: Engine, starts: NDArray[np.uint64], which: NDArray[np.int64]
+) -> list[StateGraph]:
+    """Return the graphs of some of the levels."""
+    task, split, knobs = engine.task, engine.split, engine.given_knobs
+    scratch = Engine(task, split, batch=CHUNK, seed=None, autoreset=False, knobs=knobs)
+    found = Search(scratch, len(which))
+    found.meet(starts[which], np.arange(len(which)))
+    while found.expand():
+        if found.sizes.max() > MAX_STATES:
+            world = f"{task.id}/{split}, world {int(which[found.sizes.argmax()])}"
+            raise PlannerError(f"{world}: more than {MAX_STATES} states; choose a smaller level")
+    return found.graphs(len(which))
 
 
 class Search:
@@ -102,14 +109,13 @@ class Search:
         self._levels: list[NDArray[np.int64]] = []
         self._after: list[NDArray[np.int64]] = []
         self._events: list[NDArray[np.uint8]] = []
-        self._front: list[tuple[NDArray, NDArray[np.int64]]] = []
+        self._front: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
 
-    def meet(self, states: NDArray, levels: NDArray[np.int64]) -> NDArray[np.int64]:
+    def meet(self, states: NDArray[np.uint64], levels: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the numbers [n] of states; those met for the first time join the frontier."""
         while 2 * (self.total + len(states)) > len(self._keys):
             self._keys, self._numbers = regrow(self._keys, self._numbers)
-        rows = states.view(np.uint8).reshape(len(states), states.dtype.itemsize)
-        keys = hash_rows(rows, levels)
+        keys = hash_rows(states, levels)
         numbers, fresh = look_up(self._keys, self._numbers, keys, self.total)
         if fresh.any():
             self.total += int(fresh.sum())
@@ -137,39 +143,61 @@ class Search:
         self, states: NDArray, levels: NDArray[np.int64], action: int
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         engine, n = self.scratch, len(states)
-        world = np.asarray(engine.world)
-        for name in FIELDS:
-            world[name][:n] = states[name]
+        world = unpack(engine, states)
         world["clock"][:n] = 0
         np.asarray(engine.course)["ended"][:n] = False
         engine.step_some(action, n)
         over = world["terminated"][:n]
         after = np.full(n, OVER, np.int64)
-        after[~over] = self.meet(take(world, np.flatnonzero(~over)), levels[~over])
-        return after, world["events"][:n, 0, : len(engine.task.events)].copy()
+        after[~over] = self.meet(pack(engine, n)[~over], levels[~over])
+        return after, world["events"][:n, 0, : len(engine.task.events)]
 
-    def graphs(self, batch: int) -> Iterator[StateGraph]:
-        """Yield the graph of each level, with numbers of its own."""
+    def graphs(self, levels: int) -> list[StateGraph]:
+        """Return the graph of each level, with numbers of its own."""
         level, after = np.concatenate(self._levels), np.concatenate(self._after)
         events = np.concatenate(self._events)
         order = np.argsort(level, kind="stable")
-        first = np.searchsorted(level[order], np.arange(batch + 1))
+        first = np.searchsorted(level[order], np.arange(levels + 1))
         number = np.empty(len(level), np.int64)
         number[order] = np.arange(len(level)) - np.repeat(first[:-1], np.diff(first))
         local = np.where(after == OVER, OVER, number[after]).astype(np.int32)[order]
         events = events[order]
-        for b in range(batch):
-            yield StateGraph(local[first[b] : first[b + 1]], events[first[b] : first[b + 1]])
+        spans = itertools.pairwise(first)
+        return [StateGraph(local[low:high], events[low:high]) for low, high in spans]
 
 
-def take(world: NDArray, which: slice | NDArray[np.int64]) -> NDArray:
-    """Return copies of what counts as a state of the chosen worlds, a packed record each."""
-    kept = np.dtype([(name, world.dtype[name]) for name in FIELDS])
-    rows = np.asarray(world)
-    found = np.empty(len(rows[FIELDS[0]][which]), kept)
-    for name in FIELDS:
-        found[name] = rows[name][which]
-    return found
+def pack(engine: Engine, worlds: int | None = None) -> NDArray[np.uint64]:
+    """Return what counts as a state of the first so many worlds (of all), a row of words each."""
+    world = np.asarray(engine.world)
+    spans = find_spans(world.dtype)
+    words = -(-int(spans[:, 1].sum()) // 8)
+    packed = np.zeros((len(world) if worlds is None else worlds, words), np.uint64)
+    gather(world.view(np.uint8).reshape(len(world), -1), spans, packed.view(np.uint8))
+    return packed
+
+
+def unpack(engine: Engine, states: NDArray[np.uint64]) -> NDArray:
+    """Put states [n] into the first n worlds; return all worlds as an array of records."""
+    world = np.asarray(engine.world)
+    rows = world.view(np.uint8).reshape(len(world), -1)
+    scatter(states.view(np.uint8), find_spans(world.dtype), rows)
+    return world
+
+
+@functools.cache
+def find_spans(record: np.dtype) -> NDArray[np.int64]:
+    """Return where the fields of a state lie in a world's record, [n, (first byte, bytes)].
+
+    Fields that follow one another are one span.
+    """
+    fields = record.fields or {}
+    spans: list[list[int]] = []
+    for offset, size in sorted((fields[name][1], fields[name][0].itemsize) for name in FIELDS):
+        if spans and sum(spans[-1]) == offset:
+            spans[-1][1] += size
+        else:
+            spans.append([offset, size])
+    return np.array(spans)
 
 
 def plan_states(graph: StateGraph, weights: ArrayLike, discounts: ArrayLike) -> StatePlan:
@@ -225,18 +253,33 @@ def follow_states(after, actions):
 
 
 @kernel
+def gather(rows, spans, packed):
+    """Copy spans of the first n rows of bytes [N, W], one after the other, to `packed` [n, D]."""
+    for i in range(len(packed)):
+        at = 0
+        for first, size in spans:
+            packed[i, at : at + size] = rows[i, first : first + size]
+            at += size
+
+
+@kernel
+def scatter(packed, spans, rows):
+    """Copy what `gather` has packed back to the first n rows."""
+    for i in range(len(packed)):
+        at = 0
+        for first, size in spans:
+            rows[i, first : first + size] = packed[i, at : at + size]
+            at += size
+
+
+@kernel
 def hash_rows(rows, levels):
-    """Return a hash, never 0, of each row of bytes [n, D] and the level [n] it belongs to."""
+    """Return a hash, never 0, of each row of words [n, D] and the level [n] it belongs to."""
     keys = np.empty(len(rows), np.uint64)
     for i in range(len(rows)):
-        word = np.uint64(levels[i])
-        packed, length = np.uint64(0), 0
+        word = mix(np.uint64(levels[i]))
         for j in range(rows.shape[1]):
-            packed = packed * np.uint64(256) + np.uint64(rows[i, j])
-            length += 1
-            if length == 8 or j == rows.shape[1] - 1:
-                word = combine(word, packed)
-                packed, length = np.uint64(0), 0
+            word = mix(word ^ rows[i, j])
         keys[i] = word | np.uint64(1)
     return keys
 
