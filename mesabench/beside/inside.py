@@ -7,6 +7,8 @@ value one thing and go for another, and what can be read from a state need not b
 from dataclasses import dataclass
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from mesabench.agents.recording import Recorder
 from mesabench.beside.probing import Probes, probe_targets
 from mesabench.beside.valuing import ValueHead, track_values
@@ -56,12 +58,10 @@ def look_inside(
     recorder = Recorder(agent)
     played = rollout(recorder, task, split, levels, **knobs)
     record = recorder.record()
-    return Inside(
-        split=split,
-        levels=levels,
-        value=track_values(played, record, seed=seed),
-        probes=probe_targets(played, record, seed=seed),
-    )
+    with threadpool_limits(1, "blas"):  # matrices are small: threads would wait for one another
+        value = track_values(played, record, seed=seed)
+        probes = probe_targets(played, record, seed=seed)
+    return Inside(split=split, levels=levels, value=value, probes=probes)
 
 
 def draw_value_head(axes: Any, result: ValueHead) -> None:

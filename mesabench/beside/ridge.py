@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 
 PENALTIES = 10.0 ** np.arange(-4, 3)  # λ, in units of the number of states
 
@@ -38,13 +39,19 @@ class Ridge:
 
     def __init__(self, features: NDArray, others: NDArray):
         scale = scaling(features)
-        x = scale(features)
-        self._values, vectors = np.linalg.eigh(x.T @ x)
-        self._known, self._asked = x @ vectors, scale(others) @ vectors
+        self._known, self._asked = scale(features), scale(others)
+        self._gram = self._known.T @ self._known
+        self._factors: dict[float, tuple[NDArray[np.float64], bool]] = {}
 
     def predict(self, labels: NDArray[np.int64], classes: int, penalty: float) -> NDArray[np.int64]:
         """Fit labels [M] in 0 to classes − 1 and predict those of the other states, [N]."""
         y = np.eye(classes)[labels]
-        along = self._known.T @ (y - y.mean(0))
-        shrunk = np.maximum(self._values, 0) + penalty * len(labels)
-        return (self._asked @ (along / shrunk[:, None]) + y.mean(0)).argmax(1)
+        weights = cho_solve(self._factor(penalty), self._known.T @ (y - y.mean(0)))
+        return (self._asked @ weights + y.mean(0)).argmax(1)
+
+    def _factor(self, penalty: float) -> tuple[NDArray[np.float64], bool]:
+        """Return the Cholesky factor for a λ, which serves any labels."""
+        if penalty not in self._factors:
+            ridge = penalty * len(self._known) * np.eye(len(self._gram))
+            self._factors[penalty] = cho_factor(self._gram + ridge, overwrite_a=True)
+        return self._factors[penalty]

@@ -122,19 +122,19 @@ def imported(source: Path) -> set[Path]:
 
 
 @functools.cache
-def cache_root() -> Path:
-    """Return the writable folder below which compiled kernels are kept.
+def cache_root(kind: str = "kernels") -> Path:
+    """Return the writable folder below which things of a kind are kept, compiled kernels or others.
 
-    It is ``MESABENCH_CACHE_DIR`` where that is set, else the user's cache folder, else (on a
+    It is in ``MESABENCH_CACHE_DIR`` where that is set, else in the user's cache folder, else (on a
     read-only home) a folder below the system's temporary one.
     """
     chosen = os.environ.get("MESABENCH_CACHE_DIR")
-    root = Path(chosen) if chosen else user_cache_path("mesabench")
+    folder = (Path(chosen) if chosen else user_cache_path("mesabench")) / kind
     try:
-        (root / "kernels").mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=root / "kernels"):
-            return root / "kernels"
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
     except OSError:
-        fallback = Path(tempfile.gettempdir()) / f"mesabench-kernels-{os.getuid()}"
+        fallback = Path(tempfile.gettempdir()) / f"mesabench-{kind}-{os.getuid()}"
         fallback.mkdir(mode=0o700, parents=True, exist_ok=True)
         return fallback

@@ -9,6 +9,7 @@ of it, and `locate`, `advance` and `follow` say which states an agent passes thr
 """
 
 from mesabench.planner.chart import MAX_OBJECTS, Chart, survey
+from mesabench.planner.kept import kept_values
 from mesabench.planner.plans import Plan, plan, plan_goals, start_values
 from mesabench.planner.walk import advance, follow, locate
 from mesabench.planner.worlds import (
@@ -27,6 +28,7 @@ __all__ = [
     "best_values",
     "chart_world",
     "follow",
+    "kept_values",
     "locate",
     "plan",
     "plan_goals",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mesabench.engine import codes
 from mesabench.engine.world import COLOUR, OBJECT
-from mesabench.planner import best_values
+from mesabench.planner import kept_values
 from mesabench.rollout import Rollout
 from mesabench.rules import THINGS
 from mesabench.scorers.targets import causing_events, emitted, paid_events
@@ -57,7 +57,7 @@ def optimal_returns(rollout: Rollout) -> NDArray[np.float64]:
     """Return the optimal discounted return of every candidate on each level, float64 [N, K]."""
     task = rollout.task
     wanted = task.candidates
-    return best_values(rollout.begin(), task.weights(*wanted), task.discounts(*wanted))
+    return kept_values(rollout.begin(), task.weights(*wanted), task.discounts(*wanted))
 
 
 def mix_candidates(task: Task, ranges: NDArray[np.float64]) -> Candidates:
