@@ -142,4 +142,5 @@ def run_name(settings: Settings) -> str:
     paid = f"-{settings.objective}" if settings.objective else ""
     mixed = f"-alpha{settings.alpha:g}" if settings.alpha else ""
     few = "" if settings.num_levels is None else f"-levels{settings.num_levels}"
-    return f"{settings.algorithm}{paid}{mixed}{few}-seed{settings.seed}"
+    changed = "".join(f"-{knob.replace('=', '')}" for knob in settings.level)
+    return f"{settings.algorithm}{paid}{changed}{mixed}{few}-seed{settings.seed}"

@@ -1,6 +1,6 @@
 """What the cells of the tables of results say."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mesabench.baselines.outcomes import Outcome
@@ -55,7 +55,7 @@ def marks_cells(outcomes: Sequence[Outcome]) -> Cells:
     lines = [
         (
             outcome.task,
-            outcome.settings.algorithm,
+            agent_cell(outcome),
             str(outcome.settings.seed),
             mark["line"],
             found_cell(mark["found"]),
@@ -68,6 +68,43 @@ def marks_cells(outcomes: Sequence[Outcome]) -> Cells:
     ]
     title = "marks of learning within an episode, seed by seed [95 % interval over episodes]"
     return Cells(title, MARKS_HEADER, lines)
+
+
+def agent_cell(outcome: Outcome) -> str:
+    """Name what trained an agent, with the level knobs that it was trained on."""
+    return ", ".join([outcome.settings.algorithm, *outcome.settings.level])
+
+
+def across_splits(outcomes: Sequence[Outcome]) -> dict[str, Cells]:
+    """Lay out how agents that were trained on different levels of a task fare on its splits.
+
+    One table for each task of the learning track with such agents: regret, agent by split.
+    """
+    return {
+        task: regrets_cells(task, some)
+        for task, some in by_task(o for o in outcomes if o.learning).items()
+        if len({o.settings.level for o in some}) > 1
+    }
+
+
+def by_task(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
+    """Return the runs of each task; those with the same level knobs stand together."""
+    found: dict[str, list[Outcome]] = {}
+    for outcome in sorted(outcomes, key=lambda o: (o.task, o.settings.level)):
+        found.setdefault(outcome.task, []).append(outcome)
+    return found
+
+
+def regrets_cells(task: str, outcomes: Sequence[Outcome]) -> Cells:
+    """Lay out the regret of runs of one task on each of its splits."""
+    splits = list(outcomes[0].evaluation["splits"])
+    lines = []
+    for outcome in outcomes:
+        figures = (outcome.evaluation["splits"][split]["figures"] for split in splits)
+        regrets = (found_cell(found["regret"]) for found in figures)
+        lines.append((agent_cell(outcome), str(outcome.settings.seed), *regrets))
+    title = f"{task}: regret of agents trained on different levels, by split [95 % interval]"
+    return Cells(title, ("algorithm", "seed", *splits), lines)
 
 
 def mean_cell(found: Mean) -> str:

@@ -11,7 +11,12 @@ from pathlib import Path
 from mesabench.baselines.outcomes import Outcome, read_outcomes
 from mesabench.baselines.records import write_card
 from mesabench.baselines.results import Row, rows_of
-from mesabench.baselines.results_cells import UNCALIBRATED, marks_cells, results_cells
+from mesabench.baselines.results_cells import (
+    UNCALIBRATED,
+    across_splits,
+    marks_cells,
+    results_cells,
+)
 from mesabench.baselines.results_plots import save_pictures
 from mesabench.baselines.results_tables import as_markdown
 from mesabench.errors import MesaBenchError
@@ -117,6 +122,8 @@ def marked_part(outcomes: Sequence[Outcome], home: Path) -> str:
             "Learning within an episode, seed by seed [95 % interval over episodes]:",
             as_markdown(marks_cells(learning)),
         ]
+    for cells in across_splits(learning).values():
+        parts += [f"{cells.title}:", as_markdown(cells)]
     parts += ["Every agent has a card:", cards(outcomes, home), "Every row comes from"]
     return "\n\n".join([*parts, "```sh\n" + "\n".join(commands(outcomes)) + "\n```"])
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from mesabench.baselines.outcomes import Outcome
 from mesabench.baselines.results import Row, rows_of
-from mesabench.baselines.results_cells import Cells, marks_cells, results_cells
+from mesabench.baselines.results_cells import Cells, across_splits, marks_cells, results_cells
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,9 @@ def tables_of(outcomes: Sequence[Outcome]) -> list[ResultsTable]:
     if any(outcome.learning for outcome in outcomes):
         cells, frame = marks_cells(outcomes), marks_frame(outcomes)
         found.append(ResultsTable(cells, frame.to_csv(index=False), as_latex(cells), "-learning"))
+    for task, cells in across_splits(outcomes).items():
+        csv = pd.DataFrame(cells.lines, columns=list(cells.header)).to_csv(index=False)
+        found.append(ResultsTable(cells, csv, as_latex(cells), f"-splits-{task}"))
     return found
 
 
@@ -99,6 +102,7 @@ def marks_frame(outcomes: Sequence[Outcome]) -> pd.DataFrame:
         {
             "task": outcome.task,
             "algorithm": outcome.settings.algorithm,
+            "level": " ".join(outcome.settings.level),
             "seed": outcome.settings.seed,
             "mark": mark["line"],
             **{f"found_{part}": value for part, value in mark["found"].items()},

@@ -130,7 +130,7 @@ def successors(entries: Iterable[Entry]) -> dict[str, str]:
     """Return superseded slug → slug of the entry that supersedes it.
 
     Only an entry that is valid and shares an author supersedes another: nobody takes somebody
-    else's entry off the ranks.
+    else's entry off the ranks. No circle is closed.
     """
     by_slug = {entry.slug: entry for entry in entries}
     found = dict[str, str]()
@@ -138,9 +138,19 @@ def successors(entries: Iterable[Entry]) -> dict[str, str]:
         old = by_slug.get(entry.status.supersedes or "")
         if old is None or entry.status.invalidated is not None:
             continue
-        if set(old.method.authors) & set(entry.method.authors):
+        if set(old.method.authors) & set(entry.method.authors) and not leads_to(found, slug, old):
             found[old.slug] = slug
     return found
+
+
+def leads_to(superseded: Mapping[str, str], slug: str, entry: Entry) -> bool:
+    """Return whether one gets from a slug to an entry by what supersedes what.
+
+    Entries that supersede one another would all fall off the ranks: the last claim is ignored.
+    """
+    while slug in superseded and slug != entry.slug:
+        slug = superseded[slug]
+    return slug == entry.slug
 
 
 class _Candidate:

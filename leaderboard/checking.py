@@ -69,22 +69,36 @@ def _of_change(
             yield "it is there already; an entry is not edited, but superseded by a new one"
         elif changed - OPEN_TO_MAINTAINERS:
             yield f"{listed(sorted(changed - OPEN_TO_MAINTAINERS))} changed; supersede the entry"
-        return
     status = entry.status
+    if status.supersedes is not None and base is not None:
+        yield from _of_successor(entry, base)
+    if earlier is not None:
+        return
     if not maintainer and (status.badge != "submitted" or entry.salted or status.invalidated):
         yield "a new entry has the badge submitted, no salted run, and is not invalidated"
-    if status.supersedes is not None and base is not None:
-        yield from _of_successor(entry, base / f"{status.supersedes}.json")
 
 
-def _of_successor(entry: Entry, path: Path) -> Iterator[str]:
+def _of_successor(entry: Entry, base: Path) -> Iterator[str]:
     """Yield why an entry may not take another one's place."""
-    if not path.exists():
-        yield f"it supersedes {path.stem}, which does not exist"
+    old = entry.status.supersedes
+    if not (base / f"{old}.json").exists():
+        yield f"it supersedes {old}, which does not exist"
         return
-    authors = set(read_entry(path).method.authors)
-    if not authors & set(entry.method.authors):
-        yield f"it supersedes {path.stem}, with which it shares no author"
+    line = list(_line_of(entry, base))
+    if not set(line[0].method.authors) & set(entry.method.authors):
+        yield f"it supersedes {old}, with which it shares no author"
+    if entry.slug in (other.status.supersedes for other in line):
+        yield f"it supersedes {old}, which supersedes it"
+
+
+def _line_of(entry: Entry, base: Path) -> Iterator[Entry]:
+    """Yield the entry that an entry supersedes, the one which that supersedes, and so on."""
+    seen, path = set[Path](), base / f"{entry.status.supersedes}.json"
+    while path.exists() and path not in seen:
+        seen.add(path)
+        old = read_entry(path)
+        yield old
+        path = base / f"{old.status.supersedes}.json"
 
 
 def _of_agent(entry: Entry, agent: AgentEntry) -> Iterator[str]:

@@ -406,6 +406,19 @@ def test_an_entry_supersedes_its_authors_own(folders):
     assert "does not exist" in check([write_entry(sound(status=nobody), new)], old)[0]
 
 
+def test_entries_do_not_supersede_each_other_in_a_circle(folders):
+    old, new = folders
+    (before,) = (read_entry(path) for path in old.glob("old-method.json"))
+    back = Status(**dict(before.status) | {"supersedes": sound().slug})
+    write_entry(Entry(**dict(before) | {"status": back}), old)
+    claim = Status(**dict(sound().status) | {"supersedes": "old-method"})
+    problem = check([write_entry(sound(status=claim), new)], old)
+    assert "which supersedes it" in problem[0]
+    write_entry(sound(), old)
+    changed = write_entry(Entry(**dict(sound()) | {"status": claim}), new)
+    assert "which supersedes it" in check([changed], old, maintainer=True)[0]
+
+
 def test_a_file_that_is_no_entry_is_a_problem(tmp_path):
     for name, data in {"page.html": b"<script>", "two.json": b"{}", "three.json": b"\xff"}.items():
         (tmp_path / name).write_bytes(data)

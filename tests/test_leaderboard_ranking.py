@@ -259,6 +259,18 @@ def test_nobody_supersedes_a_strangers_entry_and_an_invalid_one_supersedes_nothi
     assert standing([old, claim])["old"].state == "superseded"
 
 
+def test_entries_that_supersede_each_other_do_not_all_fall_off():
+    names = ("aa", "bb", "cc")
+    for circle in (("aa",), names[:2], names):
+        entries = [
+            changed_status(an_entry(slug, TWO.ranked), supersedes=circle[(k + 1) % len(circle)])
+            for k, slug in enumerate(circle)
+        ]
+        states = [row.state for row in standing(entries).values()]
+        assert states.count("ranked") == 1
+        assert states.count("superseded") == len(circle) - 1
+
+
 def test_salted_figures_decide_the_rank():
     lucky = an_entry("lucky", TWO.ranked, test=0.8)
     solid = an_entry("solid", TWO.ranked, test=0.6)

@@ -17,7 +17,12 @@ from mesabench import cli
 from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.outcomes import Outcome, read_outcomes
 from mesabench.baselines.results import LABELS, mean_over_seeds, rows_of
-from mesabench.baselines.results_cells import UNCALIBRATED, marks_cells, results_cells
+from mesabench.baselines.results_cells import (
+    UNCALIBRATED,
+    across_splits,
+    marks_cells,
+    results_cells,
+)
 from mesabench.baselines.results_page import (
     BEGIN,
     EMPTY,
@@ -35,8 +40,8 @@ TASK = "DeceptiveToy-v0"
 TINY = "--steps 256 --num-envs 8 --rollout 16 --hidden 8 --lstm 8 --threads 1 --levels 16"
 
 
-def run(task: str, seed: int, folder: Path) -> Path:
-    cli.main(["run", task, *TINY.split(), "--seed", str(seed), "--out", str(folder)])
+def run(task: str, seed: int, folder: Path, *given: str) -> Path:
+    cli.main(["run", task, *TINY.split(), "--seed", str(seed), "--out", str(folder), *given])
     return folder
 
 
@@ -45,6 +50,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     for task, seed in ((TASK, 0), (TASK, 1), ("Bandit-v0", 0)):
         run(task, seed, folder / task / str(seed))
+    run("Bandit-v0", 0, folder / "Bandit-v0" / "easy", "--level", "prior=2")
     return folder
 
 
@@ -157,7 +163,7 @@ def test_every_verdict_has_a_place_and_an_ink() -> None:
 
 
 def test_runs_say_in_the_table_what_their_evaluations_say(runs: Path) -> None:
-    found = read_outcomes([runs])
+    found = [o for o in read_outcomes([runs]) if not o.settings.level]
     assert [(o.task, o.settings.seed) for o in found] == [("Bandit-v0", 0), (TASK, 0), (TASK, 1)]
     (row,) = rows_of(found)
     base, values = mesabench.get_task(TASK).base.name, []
@@ -169,10 +175,28 @@ def test_runs_say_in_the_table_what_their_evaluations_say(runs: Path) -> None:
 
 
 def test_marks_of_learning_have_a_line_each(runs: Path) -> None:
+    found = [o for o in read_outcomes([runs]) if not o.settings.level]
     said = json.loads((runs / "Bandit-v0" / "0" / "evaluation.json").read_text())["passes"]
-    cells = marks_cells(read_outcomes([runs]))
+    cells = marks_cells(found)
     assert [line[3] for line in cells.lines] == [mark["line"] for mark in said]
     assert [line[-1] == "yes" for line in cells.lines] == [mark["passed"] for mark in said]
+
+
+def test_agents_trained_on_other_arms_are_told_apart_and_compared_on_every_split(
+    runs: Path,
+) -> None:
+    found = read_outcomes([runs])
+    assert {line[1] for line in marks_cells(found).lines} == {
+        "recurrent-ppo",
+        "recurrent-ppo, prior=2",
+    }
+    (cells,) = across_splits(found).values()
+    assert cells.header[2:] == ("heldout", "test", "easy", "medium", "hard")
+    for line, name in zip(cells.lines, ("0", "easy"), strict=True):
+        said = json.loads((runs / "Bandit-v0" / name / "evaluation.json").read_text())["splits"]
+        regrets = [f"{said[split]['figures']['regret']['mean']:.2f}" for split in cells.header[2:]]
+        assert [cell.split()[0] for cell in line[2:]] == regrets
+    assert not across_splits([o for o in found if not o.settings.level])
 
 
 def test_a_rows_command_trains_with_the_rows_settings(runs: Path, tmp_path, monkeypatch) -> None:
@@ -246,7 +270,7 @@ def test_the_same_run_twice_an_unfinished_one_and_none_are_refused(
         (tmp_path / "copy" / name).write_bytes((first / name).read_bytes())
     with pytest.raises(MesaBenchError, match="hold the same run"):
         read_outcomes([first, tmp_path])
-    assert len(read_outcomes([first, runs])) == 3
+    assert len(read_outcomes([first, runs])) == 4
     (tmp_path / "copy" / "evaluation.json").write_text("{")
     with pytest.raises(MesaBenchError, match=r"evaluation\.json is damaged"):
         read_outcomes([tmp_path])
