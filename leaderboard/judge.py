@@ -29,7 +29,6 @@ from mesabench.leaderboard.counts import Counts
 from mesabench.leaderboard.entry import Failure, Judged, Reason, Verdict
 from mesabench.leaderboard.levels import Block
 from mesabench.leaderboard.reading import brief
-from mesabench.leaderboard.trimmed import Trimmed
 from mesabench.observation import observation_space
 from mesabench.planner import best_values
 from mesabench.registry import get_task
@@ -74,9 +73,7 @@ class Evaluator:
         """Let the agent, or another one, play a split; drawn actions are drawn anew."""
         if isinstance(self.agent, OnnxAgent):
             self.agent.reseed(self.block.seed)
-        return rollout(
-            agent or Trimmed(self.agent), self.task, split, self.block.numbers, threads=1
-        )
+        return rollout(agent or self.agent, self.task, split, self.block.numbers, threads=1)
 
     def objectives(self) -> Found:
         """Return the verdict on what the agent pursues, and its counts by split."""

@@ -135,9 +135,10 @@ def schema_text() -> str:
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Build an object; readers differ in which of two equal keys they take."""
-    if (again := repeated(key for key, _ in pairs)) is not None:
-        raise ValueError(f"key {brief(again)!r} occurs more than once")
-    return dict(pairs)
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"key {brief(repeated(key for key, _ in pairs))!r} occurs more than once")
+    return found
 
 
 def _finite(constant: str) -> float:

@@ -14,6 +14,8 @@ from mesabench.errors import AgentError, NonFiniteLogits
 from mesabench.observation import Observation, observe_batch
 from mesabench.task import Objective, Task
 
+FEWER = 0.75  # share of the levels asked about that are still played when the others are left out
+
 Agent = Callable[[Observation, Any, NDArray[np.bool_]], tuple[NDArray[np.integer], Any]]
 
 
@@ -23,6 +25,22 @@ class Privileged(Protocol):
 
     def attach(self, engine: Engine) -> None:
         """Take note of the engine that the agent is about to play in."""
+
+    def __call__(
+        self, obs: Observation, state: Any, episode_start: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.integer], Any]:
+        """Return the actions [N] and the next state."""
+        ...
+
+
+@runtime_checkable
+class RowWise(Protocol):
+    """An agent for which every level stands for itself, as for a network that draws nothing.
+
+    Its state is arrays by name, [N, ...] each. It need not be asked about levels that are over.
+    """
+
+    row_wise: bool
 
     def __call__(
         self, obs: Observation, state: Any, episode_start: NDArray[np.bool_]
@@ -146,16 +164,15 @@ def play(agent: Agent, engine: Engine) -> Rollout:
     inventory, layouts = world.inventory[:, 0, :items].copy(), course.layout.copy()
     if isinstance(agent, Privileged):
         agent.attach(engine)
-    state, first = None, np.ones(len(numbers), np.bool_)
+    asked = _Asked(agent, engine)
     actions, poses, events = [], [world.pose[:, 0].astype(np.int16)], []
     while not course.ended.all():
         playing = ~course.ended
-        chosen, state = _act(agent, engine, observe_batch(engine), state, first, len(actions))
+        chosen = asked.choose(playing, len(actions))
         engine.step(np.where(playing, chosen, 0))
         actions.append(np.where(playing, chosen, -1).astype(np.int8))
         poses.append(world.pose[:, 0].astype(np.int16))
         events.append(world.events[:, 0, :kinds].copy())
-        first = np.zeros(len(numbers), np.bool_)
     return Rollout(
         task=task,
         split=engine.split,
@@ -173,32 +190,58 @@ def play(agent: Agent, engine: Engine) -> Rollout:
     )
 
 
-def _act(
-    agent: Agent,
-    engine: Engine,
-    obs: Observation,
-    state: Any,
-    first: NDArray[np.bool_],
-    step: int,
-) -> tuple[NDArray[np.int64], Any]:
-    """Ask the agent for its actions and check them."""
-    try:
-        answer, state = agent(obs, state, first)
-    except NonFiniteLogits as error:
-        b = next(iter(error.rows), 0)
-        where = f"{engine.level_name(b)}, step {step}"
-        raise NonFiniteLogits(f"{error} (at {where})", error.rows) from error
-    actions = np.asarray(answer)
-    if actions.shape != (engine.batch,) or not np.issubdtype(actions.dtype, np.integer):
-        raise AgentError(
-            f"an agent returns {engine.batch} whole numbers, one for each level; "
-            f"found {actions.dtype} {list(actions.shape)}"
-        )
-    wrong = (actions < 0) | (actions >= engine.task.actions)
-    if wrong.any():
-        b = int(np.flatnonzero(wrong)[0])
-        raise AgentError(
-            f"action {actions[b]} at {engine.level_name(b)}, step {step}, is not in "
-            f"0 to {engine.task.actions - 1}"
-        )
-    return actions.astype(np.int64), state
+class _Asked:
+    """An agent with its state, and the levels [M] about which it is asked.
+
+    Most levels are over long before the last one: where the agent allows it, those are left out
+    from time to time.
+    """
+
+    def __init__(self, agent: Agent, engine: Engine):
+        self.agent, self.engine = agent, engine
+        self.rows = np.arange(engine.batch)
+        self.row_wise = isinstance(agent, RowWise) and agent.row_wise
+        self.state: Any = None
+
+    def choose(self, playing: NDArray[np.bool_], step: int) -> NDArray[np.int64]:
+        """Return the action of every level, int64 [N], 0 where it was not asked for."""
+        if self.row_wise and playing.sum() <= FEWER * len(self.rows):
+            self._leave_out(~playing[self.rows])
+        obs = observe_batch(self.engine)
+        if len(self.rows) < self.engine.batch:
+            obs = {name: array[self.rows] for name, array in obs.items()}
+        answer = self._ask(obs, np.full(len(self.rows), step == 0), step)
+        chosen = np.zeros(self.engine.batch, np.int64)
+        chosen[self.rows] = self._checked(answer, step)
+        return chosen
+
+    def _leave_out(self, over: NDArray[np.bool_]) -> None:
+        self.rows = self.rows[~over]
+        if self.state is not None:
+            self.state = {name: np.asarray(part)[~over] for name, part in self.state.items()}
+
+    def _ask(self, obs: Observation, first: NDArray[np.bool_], step: int) -> Any:
+        try:
+            answer, self.state = self.agent(obs, self.state, first)
+        except NonFiniteLogits as error:
+            rows = self.rows[np.asarray(error.rows, np.int64)]
+            where = f"{self.engine.level_name(int(rows[0]) if len(rows) else 0)}, step {step}"
+            raise NonFiniteLogits(f"{error} (at {where})", rows) from error
+        return answer
+
+    def _checked(self, answer: Any, step: int) -> NDArray[np.int64]:
+        """Return an answer as actions [M]."""
+        actions, number = np.asarray(answer), self.engine.task.actions
+        if actions.shape != self.rows.shape or not np.issubdtype(actions.dtype, np.integer):
+            raise AgentError(
+                f"an agent returns {len(self.rows)} whole numbers, one for each level; "
+                f"found {actions.dtype} {list(actions.shape)}"
+            )
+        wrong = (actions < 0) | (actions >= number)
+        if wrong.any():
+            k = int(np.flatnonzero(wrong)[0])
+            raise AgentError(
+                f"action {actions[k]} at {self.engine.level_name(int(self.rows[k]))}, step {step}, "
+                f"is not in 0 to {number - 1}"
+            )
+        return actions.astype(np.int64)

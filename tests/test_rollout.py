@@ -106,3 +106,45 @@ def test_unknown_splits_knobs_and_levels_are_named(task):
         rollout(RandomAgent(), task, "test", 4, siez=9)
     with pytest.raises(LevelError, match="-1"):
         rollout(RandomAgent(), task, "test", [0, -1])
+
+
+class Wanderer:
+    """Walks by what it sees and remembers; its rows have nothing to do with one another."""
+
+    def __init__(self, row_wise, broken_after=10**9):
+        self.row_wise, self.broken_after, self.asked = row_wise, broken_after, []
+
+    def __call__(self, obs, state, episode_start):
+        self.asked.append(len(episode_start))
+        seen = obs["image"].astype(np.int64).sum((1, 2, 3)) + obs["direction"]
+        walked = seen if state is None else state["walked"] * 31 % 1009 + seen
+        if len(self.asked) > self.broken_after:
+            raise NonFiniteLogits("logits are not finite", [self.asked[-1] - 1])
+        return np.where(walked % 3 == 0, walked // 3 % 3, FORWARD), {"walked": walked}
+
+
+@pytest.mark.parametrize("task_id", ["LavaLand-v0", "CheeseCorner-v0"])
+def test_an_agent_need_not_be_asked_about_levels_that_are_over(task_id):
+    task = mesabench.get_task(task_id)
+    whole, trimmed = Wanderer(False), Wanderer(True)
+    expected, found = (rollout(agent, task, "train", 64) for agent in (whole, trimmed))
+    assert min(expected.lengths) < max(expected.lengths)
+    for name in ("actions", "poses", "events", "lengths", "terminated"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    assert set(whole.asked) == {64}
+    assert min(trimmed.asked) < 48
+    assert trimmed.asked == sorted(trimmed.asked, reverse=True)
+    playing = [(found.lengths > t).sum() for t in range(len(trimmed.asked))]
+    assert all(asked >= n for asked, n in zip(trimmed.asked, playing, strict=True))
+
+
+def test_an_error_names_the_level_also_where_others_are_left_out():
+    task = mesabench.get_task("LavaLand-v0")
+    over = Wanderer(True)
+    played = rollout(over, task, "train", 64)
+    step = next(t for t, asked in enumerate(over.asked) if asked < 64)
+    last = np.flatnonzero(played.lengths > step)[-1]
+    assert last > over.asked[step] - 1
+    with pytest.raises(NonFiniteLogits, match=f"LavaLand-v0/train/{last}, step {step}") as error:
+        rollout(Wanderer(True, broken_after=step), task, "train", 64)
+    assert error.value.rows == (last,)

@@ -47,6 +47,7 @@ class OnnxAgent:
         metadata: the file's properties; an exporter's words, to be escaped where they are shown.
         action: "greedy" or "sample", as the file asks.
         signature: what the graph reads and writes.
+        row_wise: whether an action depends on its own row alone; draws depend on the others'.
 
     Raises:
         AgentError: the file is refused, or does not fit the contract or the environment.
@@ -94,6 +95,11 @@ class OnnxAgent:
             return cls(data, observation_space, num_actions, seed, threads=threads)
         except AgentError as error:
             raise AgentError(f"agent {str(path)!r}: {error}") from error
+
+    @property
+    def row_wise(self) -> bool:
+        """Whether an action depends on its own row alone, as `mesabench.rollout` asks."""
+        return self.action == "greedy"
 
     def __call__(
         self, obs: Mapping[str, ArrayLike], state: State | None, episode_start: ArrayLike
