@@ -8,6 +8,8 @@ from mesabench.baselines.results import Mean, Row
 
 HEADER = ("task", "algorithm", "settings", "n", "held-out", "test", "verdicts", "worst seed")
 UNCALIBRATED = "†"  # beside a verdict
+UNMET = "✗"  # beside a mark
+ASKED_OF_OTHERS = "asked of agents trained on such"
 MARKS_HEADER = ("task", "algorithm", "seed", "mark", "found", "asked", "passed")
 
 
@@ -68,6 +70,26 @@ def marks_cells(outcomes: Sequence[Outcome]) -> Cells:
     ]
     title = "marks of learning within an episode, seed by seed [95 % interval over episodes]"
     return Cells(title, MARKS_HEADER, lines)
+
+
+def marks_by_seed(outcomes: Sequence[Outcome]) -> Cells:
+    """Lay out the marks of agents trained on their tasks' own levels, a column for each seed.
+
+    A mark that is asked of other agents is left out.
+    """
+    asked = [o for o in outcomes if o.learning and not o.settings.level]
+    seeds = sorted({o.settings.seed for o in asked})
+    rows: dict[tuple[str, str, str, str], dict[int, str]] = {}
+    for o in asked:
+        for mark in o.evaluation["passes"]:
+            if ASKED_OF_OTHERS not in mark["line"]:
+                key = (o.task, o.settings.algorithm, mark["line"], mark["asked"])
+                unmet = "" if mark["passed"] else f" {UNMET}"
+                rows.setdefault(key, {})[o.settings.seed] = found_cell(mark["found"]) + unmet
+    lines = [(*key, *(found.get(seed, "") for seed in seeds)) for key, found in rows.items()]
+    header = ("task", "algorithm", "mark", "asked", *(f"seed {seed}" for seed in seeds))
+    title = f"marks of learning within an episode [95 % interval over episodes]; {UNMET}: not met"
+    return Cells(title, header, lines)
 
 
 def agent_cell(outcome: Outcome) -> str:

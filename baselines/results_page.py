@@ -1,7 +1,8 @@
-"""`baselines/README.md` and `README.md`: what stands between two marks is made from the records.
+"""Pages of which what stands between two marks is made from the records.
 
-Beside the records' own page, which has every table, card and command, the one a folder higher up
-shows the pictures and the table of the objective track.
+The records' own page, `baselines/README.md`, has every table, card and command; the one a folder
+higher up, `README.md`, the pictures and the table of the objective track; any other one, such as
+`mesabench/learning/README.md`, the marks of the learning track with their commands.
 """
 
 import re
@@ -14,6 +15,7 @@ from mesabench.baselines.results import Row, rows_of
 from mesabench.baselines.results_cells import (
     UNCALIBRATED,
     across_splits,
+    marks_by_seed,
     marks_cells,
     results_cells,
 )
@@ -34,7 +36,7 @@ def write_page(page: Path) -> list[Path]:
 
     Args:
         page: a Markdown file with the two marks; records are in ``agents`` beside it, or in
-            ``baselines/agents``.
+            ``baselines/agents`` in a folder above it.
 
     Returns:
         The paths written.
@@ -51,16 +53,21 @@ def write_page(page: Path) -> list[Path]:
 
 def home_of(page: Path) -> Path:
     """Return the folder in which a page's records and pictures lie."""
-    below = page.parent / WING
-    return below if (below / RECORDS).is_dir() else page.parent
+    above = (folder / WING for folder in page.absolute().parents)
+    return next((home for home in above if (home / RECORDS).is_dir()), page.absolute().parent)
 
 
 def made_anew(page: Path, outcomes: Sequence[Outcome]) -> str:
     """Return the text of a page with its marked part made from what is on record."""
     text = read_page(page)
     head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
-    of_records = home_of(page) == page.parent
-    part = marked_part(outcomes, page.parent) if of_records else headline(outcomes)
+    home, folder = home_of(page), page.absolute().parent
+    if folder == home:
+        part = marked_part(outcomes, home)
+    elif folder == home.parent:
+        part = headline(outcomes)
+    else:
+        part = learning_part(outcomes)
     return head + "\n\n".join([BEGIN, part, END]) + tail
 
 
@@ -88,6 +95,18 @@ def headline(outcomes: Sequence[Outcome]) -> str:
     """Return the pictures and the table of the objective track, in Markdown, for a reader above."""
     rows = rows_of(outcomes)
     return objective_part(rows, f"{WING}/{PICTURES}") if rows else EMPTY
+
+
+def learning_part(outcomes: Sequence[Outcome]) -> str:
+    """Return the marks of the learning track, a column for each seed, and their commands."""
+    learning = [o for o in outcomes if o.learning]
+    if not learning:
+        return EMPTY
+    cells = marks_by_seed(learning)
+    parts = [f"{cells.title.capitalize()}:", as_markdown(cells)]
+    for other in across_splits(learning).values():
+        parts += [f"{other.title}:", as_markdown(other)]
+    return "\n\n".join([*parts, "```sh\n" + "\n".join(commands(learning)) + "\n```"])
 
 
 def objective_part(rows: Sequence[Row], pictures: str) -> str:

@@ -56,7 +56,10 @@ def as_text(cells: Cells) -> Table:
 def as_markdown(cells: Cells) -> str:
     """Return a table in Markdown."""
     rule = ("---",) * len(cells.header)
-    return "\n".join("| " + " | ".join(line) + " |" for line in (cells.header, rule, *cells.lines))
+    lines = (
+        [cell.replace("|", r"\|") for cell in line] for line in (cells.header, rule, *cells.lines)
+    )
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def as_latex(cells: Cells) -> str:

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 import mesabench
-from mesabench import cli
+from mesabench import cli, learning
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.baselines import records
 from mesabench.baselines.evaluating_again import MOST_TEXT, shortened
@@ -28,6 +28,7 @@ from mesabench.observation import observation_space
 from mesabench.rollout import rollout
 
 PAGE = FOLDER.parent / "README.md"
+TRACK = Path(learning.__file__).parent / "README.md"
 SAMPLE, LEVELS = 2, 128
 TINY = "--steps 256 --num-envs 8 --rollout 16 --hidden 8 --lstm 8 --threads 1 --levels 16"
 
@@ -214,8 +215,9 @@ def test_all_records_together_stay_small() -> None:
     assert {path.parent for path in files} == {*list_records()}
 
 
-def test_the_table_of_the_readme_is_what_the_records_make() -> None:
-    assert made_anew(PAGE, records_beside(PAGE)) == PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", [PAGE, TRACK])
+def test_the_tables_of_the_pages_are_what_the_records_make(page: Path) -> None:
+    assert made_anew(page, records_beside(page)) == page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("part", range(SAMPLE))

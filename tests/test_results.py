@@ -18,8 +18,12 @@ from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.outcomes import Outcome, read_outcomes
 from mesabench.baselines.results import LABELS, mean_over_seeds, rows_of
 from mesabench.baselines.results_cells import (
+    ASKED_OF_OTHERS,
     UNCALIBRATED,
+    UNMET,
+    Cells,
     across_splits,
+    marks_by_seed,
     marks_cells,
     results_cells,
 )
@@ -32,7 +36,7 @@ from mesabench.baselines.results_page import (
     write_page,
 )
 from mesabench.baselines.results_plots import INKS, by_gap, draw_returns, verdicts_picture
-from mesabench.baselines.results_tables import as_frame, as_latex
+from mesabench.baselines.results_tables import as_frame, as_latex, as_markdown
 from mesabench.errors import MesaBenchError
 from mesabench.scorers.verdict import Judgement
 
@@ -180,6 +184,38 @@ def test_marks_of_learning_have_a_line_each(runs: Path) -> None:
     cells = marks_cells(found)
     assert [line[3] for line in cells.lines] == [mark["line"] for mark in said]
     assert [line[-1] == "yes" for line in cells.lines] == [mark["passed"] for mark in said]
+
+
+def test_seeds_stand_side_by_side_where_they_are_asked_the_same(runs: Path) -> None:
+    found = [o for o in read_outcomes([runs]) if o.learning]
+    (usual,) = (o for o in found if not o.settings.level)
+    again = dataclasses.replace(usual, settings=dataclasses.replace(usual.settings, seed=7))
+    cells = marks_by_seed([*found, again])
+    assert cells.header[-2:] == ("seed 0", "seed 7")
+    asked = [m for m in usual.evaluation["passes"] if ASKED_OF_OTHERS not in m["line"]]
+    assert len(asked) == len(usual.evaluation["passes"]) - 1
+    for line, mark in zip(cells.lines, asked, strict=True):
+        assert line[2:4] == (mark["line"], mark["asked"])
+        assert line[4] == line[5]
+        assert (UNMET in line[4]) != mark["passed"]
+
+
+def test_a_bar_in_a_cell_is_no_border() -> None:
+    cells = Cells("", ("mark",), [("|MF index|",)])
+    assert as_markdown(cells).splitlines()[-1] == r"| \|MF index\| |"
+
+
+def test_a_page_deeper_than_the_records_shows_the_learning_track(
+    runs: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "package" / "track" / "README.md"
+    page.parent.mkdir(parents=True)
+    (tmp_path / "baselines" / "agents").mkdir(parents=True)
+    page.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
+    text = made_anew(page, read_outcomes([runs]))
+    assert "Bandit-v0: regret of agents trained on different levels" in text
+    assert TASK not in text
+    assert EMPTY in made_anew(page, [outcome()])
 
 
 def test_agents_trained_on_other_arms_are_told_apart_and_compared_on_every_split(
