@@ -6,6 +6,7 @@ Files are read here and hashed; what is in them is looked at in the sandbox alon
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,12 +46,13 @@ class AgentFile(NamedTuple):
         return None if found is None else found.group()
 
 
-def collect(folder: Path, seeds: Mapping[str, int]) -> list[AgentFile]:
+def collect(folder: Path, seeds: Mapping[str, int], only: str = "*") -> list[AgentFile]:
     """Return the agents in a folder, by task and seed.
 
     Args:
         folder: holds one folder for each task, by its id.
         seeds: training seeds by name; of other files, the number at the end of the name.
+        only: pattern (``*``, ``?``) of the names of runs, or of files that lie in no run's folder.
 
     Raises:
         EntryError: a folder is no task's or holds no agent, a file has no seed or is not ONNX, or a
@@ -59,7 +61,10 @@ def collect(folder: Path, seeds: Mapping[str, int]) -> list[AgentFile]:
     if not folder.is_dir():
         raise EntryError(f"{str(folder)!r} is no folder; expected <task id>/<agent>.onnx in one")
     refuse_archives(folder.glob("*"), "TASK")
-    names = [name for task in task_folders(folder) for name in onnx_files(folder, task)]
+    every = [name for task in task_folders(folder) for name in onnx_files(folder, task)]
+    names = [name for name in every if fnmatchcase(called(name), only)]
+    if not names:
+        raise EntryError(f"no agent in {str(folder)!r} is called {only!r}; there is {every[0]}")
     if strange := sorted(set(seeds) - set(names)):
         raise EntryError(f"seeds: {unknown('file', strange[0], names)}")
     agents = [read_agent(folder, name, seeds) for name in names]
@@ -144,15 +149,19 @@ def seed_of(name: str, seeds: Mapping[str, int]) -> int:
     """
     if name in seeds:
         return seeds[name]
-    path = Path(name)
-    called = path.parent.name if path.name == "agent.onnx" else path.stem
-    found = re.search(r"(\d{1,18})$", called)
+    found = re.search(r"(\d{1,18})$", called(name))
     if found is None:
         raise EntryError(
-            f"{name}: no training seed; end its name in one ({called}-0), or say it under seeds in "
-            f"the method file, as {name}: 0"
+            f"{name}: no training seed; end its name in one ({called(name)}-0), or say it under "
+            f"seeds in the method file, as {name}: 0"
         )
     return int(found.group())
+
+
+def called(name: str) -> str:
+    """Return what an agent is called: its run, or its file where it lies in no run's folder."""
+    path = Path(name)
+    return path.parent.name if path.name == "agent.onnx" else path.stem
 
 
 def refuse_repetitions(agents: list[AgentFile]) -> None:
@@ -165,4 +174,7 @@ def refuse_repetitions(agents: list[AgentFile]) -> None:
         again = repeated((agent.task, getattr(agent, key)) for agent in agents)
         if again is not None:
             same = [a.name for a in agents if (a.task, getattr(a, key)) == again]
-            raise EntryError(f"{' and '.join(same)} are the same {what}: it counts once")
+            raise EntryError(
+                f"{' and '.join(same)} are the same {what}: it counts once; where a folder holds "
+                "agents of several methods, choose one's by --only"
+            )

@@ -50,6 +50,7 @@ def submit(
     agents: Annotated[Path | None, Positional] = None,
     /,
     method: Path | None = None,
+    only: str = "*",
     out: Path = Path("leaderboard/entries"),
     levels: int = 1000,
     jobs: int = 2,
@@ -63,6 +64,7 @@ def submit(
     Args:
         agents: folder with one folder for each task.
         method: YAML file that says what the method is.
+        only: pattern of the names of runs, where the folder holds other methods' agents, too.
         out: folder for the entry.
         levels: levels of each split that are played; 256 of tasks that take long to plan.
         jobs: how many agents are evaluated at the same time.
@@ -82,7 +84,7 @@ def submit(
         )
     console = Console()
     with Counting(console) as count:
-        found = evaluate_method(agents, method, levels=levels, workers=jobs, tell=count)
+        found = evaluate_method(agents, method, only=only, levels=levels, workers=jobs, tell=count)
     path = write_entry(found.entry, out)
     show_entry(found.entry, console)
     console.print(f"confined by: {', '.join(found.held) or 'nothing'}")

@@ -31,6 +31,7 @@ def submit(
     folder: Path,
     method: Path,
     *,
+    only: str = "*",
     levels: int = COUNT,
     workers: int = 2,
     limits: Limits | None = None,
@@ -41,6 +42,7 @@ def submit(
     Args:
         folder: agents, see `mesabench.leaderboard.collecting`.
         method: the method file.
+        only: pattern of the agents' names.
         levels: of each split; fewer where planning takes long.
         workers: how many agents are evaluated at the same time.
         limits: what each may use.
@@ -50,7 +52,7 @@ def submit(
         EntryError: something is missing or wrong, or no agent could be evaluated.
     """
     said = read_method(method)
-    agents = collect(folder, said.seeds)
+    agents = collect(folder, said.seeds, only)
     jobs = [job_of(agent, levels, zero_shot=said.track == "zero_shot") for agent in agents]
     answers = list(evaluate_all(jobs, workers=workers, limits=limits, tell=tell))
     held = {means: None for answer in answers for means in answer.held}

@@ -262,6 +262,22 @@ def test_seeds_come_from_names_or_from_the_table(tmp_path):
         collect(tmp_path, {"RedDoor-v0/bset.onnx": 5})
 
 
+def test_one_method_of_several_is_chosen_by_name(tmp_path):
+    for n, name in enumerate(("ppo-seed0", "ppo-seed1", "ppo-alpha0.1-seed0", "drc-seed0")):
+        put(bytes([n + 1]), tmp_path, f"RedDoor-v0/{name}/agent.onnx")
+    put(b"other", tmp_path, "KeysChests-v0/drc-seed0.onnx")
+    with pytest.raises(EntryError, match="same training seed.*choose one's by --only"):
+        collect(tmp_path, {})
+    found = collect(tmp_path, {}, "ppo-seed*")
+    assert [agent.name for agent in found] == [f"RedDoor-v0/ppo-seed{k}/agent.onnx" for k in (0, 1)]
+    assert [agent.task for agent in collect(tmp_path, {}, "drc-*")] == [
+        "KeysChests-v0",
+        "RedDoor-v0",
+    ]
+    with pytest.raises(EntryError, match="is called 'pro-seed"):
+        collect(tmp_path, {}, "pro-seed*")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
