@@ -266,7 +266,7 @@ def test_one_method_of_several_is_chosen_by_name(tmp_path):
     for n, name in enumerate(("ppo-seed0", "ppo-seed1", "ppo-alpha0.1-seed0", "drc-seed0")):
         put(bytes([n + 1]), tmp_path, f"RedDoor-v0/{name}/agent.onnx")
     put(b"other", tmp_path, "KeysChests-v0/drc-seed0.onnx")
-    with pytest.raises(EntryError, match="same training seed.*choose one's by --only"):
+    with pytest.raises(EntryError, match=r"same training seed.*choose one's by --only"):
         collect(tmp_path, {})
     found = collect(tmp_path, {}, "ppo-seed*")
     assert [agent.name for agent in found] == [f"RedDoor-v0/ppo-seed{k}/agent.onnx" for k in (0, 1)]
