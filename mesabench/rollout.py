@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.engine.batch import Engine
+from mesabench.engine.batch import Engine, Others
 from mesabench.engine.world import OBJECT, Rules
 from mesabench.errors import AgentError, NonFiniteLogits
 from mesabench.observation import Observation, observe_batch
@@ -65,6 +65,7 @@ class Rollout:
         lengths: int32 [N] steps played.
         terminated: bool [N] whether the episode ended before the horizon.
         grid, marks, inventory: the worlds at their start, [N, W, H, 3], [N, W, H] and [N, K].
+        others: who played the other agents, where there are any; the task's script where None.
     """
 
     task: Task
@@ -80,6 +81,7 @@ class Rollout:
     marks: NDArray[np.uint8]
     inventory: NDArray[np.int32]
     knobs: dict[str, Any] = field(default_factory=dict)
+    others: Others | None = None
 
     def event(self, name: str) -> NDArray[np.int64]:
         """Return how often an event happened in each step, int64 [T, N]."""
@@ -91,8 +93,14 @@ class Rollout:
 
     def begin(self) -> Engine:
         """Return an engine in which the rollout's levels are about to begin."""
-        count = len(self.levels)
-        engine = Engine(self.task, self.split, batch=count, autoreset=False, knobs=self.knobs)
+        engine = Engine(
+            self.task,
+            self.split,
+            batch=len(self.levels),
+            autoreset=False,
+            knobs=self.knobs,
+            others=self.others,
+        )
         engine.reset(levels=self.levels)
         return engine
 
@@ -124,6 +132,7 @@ def rollout(
     levels: int | Sequence[int] = 128,
     *,
     threads: int = 1,
+    others: Others | None = None,
     **knobs: Any,
 ) -> Rollout:
     """Let an agent play levels of a split, each once, all in one batch.
@@ -135,13 +144,22 @@ def rollout(
         split: name of the split.
         levels: how many levels from number 0, or the level numbers [N].
         threads: how many threads share an engine step.
+        others: who plays the other agents (see `Engine`); the task's script where None.
         knobs: level knobs to change.
 
     Raises:
         AgentError: the agent's actions do not fit; the message names the level and step.
     """
     numbers = np.arange(levels) if isinstance(levels, int) else np.asarray(levels, np.int64)
-    engine = Engine(task, split, batch=len(numbers), autoreset=False, threads=threads, knobs=knobs)
+    engine = Engine(
+        task,
+        split,
+        batch=len(numbers),
+        autoreset=False,
+        threads=threads,
+        knobs=knobs,
+        others=others,
+    )
     engine.reset(levels=numbers)
     return play(agent, engine)
 
@@ -187,6 +205,7 @@ def play(agent: Agent, engine: Engine) -> Rollout:
         marks=start["marks"],
         inventory=inventory,
         knobs=engine.given_knobs,
+        others=engine.others,
     )
 
 

@@ -1,7 +1,7 @@
 """`Engine`: a batch of worlds that play one split of a task."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -24,14 +24,16 @@ from mesabench.engine.episode import (
     draw_levels,
     hash_layout,
     look,
+    look_at,
 )
 from mesabench.engine.world import World, allocate
-from mesabench.errors import LevelError
+from mesabench.errors import LevelError, TaskError
 from mesabench.task import BLOCK, Split, Task
 
 MAX_LEVELS = BLOCK - 1  # levels of a split: the generator draws below 2³²
 CUSTOM = MAX_LEVELS  # number of a level that was loaded, which no split has
 PARTS_OF = {"train": TRAIN, "heldout": HELDOUT}
+Others = Callable[["Engine", int], NDArray[np.integer]]  # see `Engine`
 
 
 class Engine:
@@ -49,9 +51,12 @@ class Engine:
         autoreset: whether an ended world begins its next level in the same step.
         threads: how many threads share a step.
         knobs: level knobs to change.
+        others: plays all agents but the first where nobody else does; the task's script where
+            None. Given an engine and a number n, it returns the actions [n, A − 1] in the first n
+            worlds. Planners hold for it if those follow from the worlds' state alone.
 
     Raises:
-        TaskError: no such split.
+        TaskError: no such split, or others in a task of one agent.
         LevelError: no such knob, or a level that cannot be built.
     """
 
@@ -67,8 +72,11 @@ class Engine:
         autoreset: bool = True,
         threads: int = 1,
         knobs: dict[str, Any] | None = None,
+        others: Others | None = None,
     ):
-        self.task, self.split, self.batch = task, split, batch
+        self.task, self.split, self.batch, self.others = task, split, batch, others
+        if others is not None and task.agents == 1:
+            raise TaskError(f"{task.id} has one agent, and no others to be played")
         self.declared: Split = task.split(split)
         self.given_knobs = knobs = knobs or {}
         self.level = task.level(split, **knobs)
@@ -204,24 +212,34 @@ class Engine:
 
         Args:
             actions: int [B] (or [B, n], of the first n agents) in [0, task.actions); not checked
-                here. The task's script plays the agents that are left.
+                here. The agents that are left are played by `others`, or the task's script.
 
         Raises:
             LevelError: the next level of a world cannot be built.
         """
         given = np.asarray(actions).reshape(self.batch, -1)
-        if self.task.agents > 1:
-            self._actions[:, given.shape[1] :] = SCRIPTED
+        self._let_others_act(self.batch, given.shape[1])
         self._actions[:, : given.shape[1]] = given
         self._advance()
         if self._unbuilt.any():
             self._check_built()
 
-    def step_some(self, action: int, worlds: int) -> None:
-        """Play one action in each of the first so many worlds, without a look at the others."""
-        self._actions[:worlds, 0] = action
-        self._actions[:worlds, 1:] = SCRIPTED
+    def step_some(self, actions: Sequence[int], worlds: int) -> None:
+        """Play the same actions [n], of the first n agents, in the first so many worlds only."""
+        self._let_others_act(worlds, len(actions))
+        self._actions[:worlds, : len(actions)] = actions
         self._advance((0, worlds))
+
+    def look_again(self, worlds: int) -> None:
+        """Draw what the agents of the first so many worlds see, where those have been changed."""
+        world, course = self._given
+        look_at(world, course, self.rules, worlds)
+
+    def _let_others_act(self, worlds: int, first: int) -> None:
+        """Choose for the agents from number `first` on, in the first so many worlds."""
+        if first < self.task.agents:
+            chosen = SCRIPTED if self.others is None else self.others(self, worlds)[:, first - 1 :]
+            self._actions[:worlds, first:] = chosen
 
     def _advance(self, only: tuple[int, int] | None = None) -> None:
         arguments = (*self._given, self._actions, self.rules, self.knobs)

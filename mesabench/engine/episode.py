@@ -210,6 +210,13 @@ def look(world, course, b, rules):
 
 
 @kernel
+def look_at(world, course, rules, worlds):
+    """Draw what the agents of the first so many worlds see."""
+    for b in range(worlds):
+        look(world, course, b, rules)
+
+
+@kernel
 def hash_layout(world, b, coloured):
     """Return a 64-bit hash of the walls and things of world `b`, with or without their colours."""
     word = np.uint64(0)

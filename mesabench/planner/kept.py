@@ -23,7 +23,12 @@ STATE = ("grid", "inside", "marks", "pose", "carrying", "inventory", "memory")  
 
 
 def kept_values(engine: Engine, weights: ArrayLike, discounts: ArrayLike) -> NDArray[np.float64]:
-    """Return `best_values`, float64 [B, n], from disk where they are there."""
+    """Return `best_values`, float64 [B, n], from disk where they are there.
+
+    Where somebody in particular plays the other agents, they are not kept.
+    """
+    if engine.others is not None:
+        return best_values(engine, weights, discounts)
     weights, discounts = np.array(weights, np.float64, ndmin=2), np.asarray(discounts, np.float64)
     file = cache_root("optima") / f"{digest(engine, weights, discounts)}.npy"
     with contextlib.suppress(OSError, ValueError, EOFError):  # missing, or cut short

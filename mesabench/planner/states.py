@@ -4,19 +4,21 @@
 no new state turns up; `StatePlan` then holds the optimal values of any objectives on that graph.
 No rule is written down twice, so the values are those of the game that agents play. It is for
 levels of few states (small rooms); what a step does must be a function of the world alone, neither
-of the clock nor of chance. States are told apart by 63 bits of a hash.
+of the clock nor of chance. That goes for whoever plays the other agents, too, on whom the values
+are conditioned. States are told apart by 63 bits of a hash.
 """
 
 import functools
 import itertools
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mesabench.engine.batch import Engine
+from mesabench.engine.batch import Engine, Others
 from mesabench.engine.cache import kernel
 from mesabench.engine.rng import mix
 from mesabench.errors import PlannerError
@@ -30,7 +32,7 @@ MAX_STATES = 200_000  # of one level
 TOLERANCE = 1e-9  # to which values are exact, relative to the largest reward
 OVER = -1
 
-_kept: dict[tuple, tuple[Task, list["StateGraph"]]] = {}
+_kept: dict[tuple, tuple[Task, Others | None, list["StateGraph"]]] = {}
 
 
 class StateGraph(NamedTuple):
@@ -65,15 +67,21 @@ def explore(engine: Engine) -> list[StateGraph]:
     Raises:
         PlannerError: a level has more than `MAX_STATES` states.
     """
-    if (engine.course.variant != 0).any():
-        raise PlannerError("levels that alpha has mixed in are not planned on all states")
-    starts = pack(engine)
-    key = (id(engine.task), engine.split, str(engine.given_knobs), starts.tobytes())
+    starts = start_states(engine)
+    who = (id(engine.task), id(engine.others))
+    key = (*who, engine.split, str(engine.given_knobs), starts.tobytes())
     if key not in _kept:
         _kept.clear()
-        # The task is kept too, so that no other one can get its id.
-        _kept[key] = (engine.task, search_all(engine, starts))
-    return _kept[key][1]
+        # Task and others are kept too, so that nothing else can get their ids.
+        _kept[key] = (engine.task, engine.others, search_all(engine, starts))
+    return _kept[key][2]
+
+
+def start_states(engine: Engine) -> NDArray[np.uint64]:
+    """Return the states from which the levels of an engine are searched, a row of words each."""
+    if (engine.course.variant != 0).any():
+        raise PlannerError("levels that alpha has mixed in are not planned on all states")
+    return pack(engine)
 
 
 def search_all(engine: Engine, starts: NDArray[np.uint64]) -> list[StateGraph]:
@@ -87,29 +95,62 @@ def search(
     engine: Engine, starts: NDArray[np.uint64], which: NDArray[np.int64]
 ) -> list[StateGraph]:
     """Return the graphs of some of the levels."""
-    task, split, knobs = engine.task, engine.split, engine.given_knobs
-    scratch = Engine(task, split, batch=CHUNK, seed=None, autoreset=False, knobs=knobs)
-    found = Search(scratch, len(which))
-    found.meet(starts[which], np.arange(len(which)))
-    while found.expand():
-        if found.sizes.max() > MAX_STATES:
-            world = f"{task.id}/{split}, world {int(which[found.sizes.argmax()])}"
-            raise PlannerError(f"{world}: more than {MAX_STATES} states; choose a smaller level")
-    return found.graphs(len(which))
+    found = Search(engine, len(which), [(action,) for action in range(engine.task.actions)])
+    found.run(starts[which], which)
+    return [StateGraph(after, events[:, :, 0]) for after, events, _ in found.levels()]
 
 
 class Search:
-    """Breadth-first search over the states of many levels at once."""
+    """Breadth-first search over the states of many levels at once.
 
-    def __init__(self, scratch: Engine, levels: int):
-        self.scratch = scratch
+    Args:
+        engine: what is played; the others in it play all agents that do not move.
+        levels: how many levels there are.
+        moves: M moves to try in every state: the actions of the first n agents each.
+        keep: whether the states themselves are kept.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        levels: int,
+        moves: Sequence[tuple[int, ...]],
+        *,
+        keep: bool = False,
+    ):
+        self.scratch = Engine(
+            engine.task,
+            engine.split,
+            batch=CHUNK,
+            seed=None,
+            autoreset=False,
+            knobs=engine.given_knobs,
+            others=engine.others,
+        )
+        self.moves, self.keep = moves, keep
         self.total = 0
         self.sizes = np.zeros(levels, np.int64)  # states of each level so far
         self._keys, self._numbers = np.zeros(1 << 16, np.uint64), np.zeros(1 << 16, np.int64)
         self._levels: list[NDArray[np.int64]] = []
         self._after: list[NDArray[np.int64]] = []
         self._events: list[NDArray[np.uint8]] = []
+        self._states: list[NDArray[np.uint64]] = []
         self._front: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
+
+    def run(self, starts: NDArray[np.uint64], which: NDArray[np.int64]) -> None:
+        """Search from the start of each level; `which` has the levels' numbers, for messages.
+
+        Raises:
+            PlannerError: a level has more than `MAX_STATES` states.
+        """
+        self.meet(starts, np.arange(len(starts)))
+        while self.expand():
+            if self.sizes.max() > MAX_STATES:
+                level = f"{self.scratch.task.id}/{self.scratch.split}"
+                where = f"{level}, world {int(which[self.sizes.argmax()])}"
+                raise PlannerError(
+                    f"{where}: more than {MAX_STATES} states; choose a smaller level"
+                )
 
     def meet(self, states: NDArray[np.uint64], levels: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the numbers [n] of states; those met for the first time join the frontier."""
@@ -122,48 +163,55 @@ class Search:
             self.sizes += np.bincount(levels[fresh], minlength=len(self.sizes))
             self._front.append((states[fresh], levels[fresh]))
             self._levels.append(levels[fresh])
+            if self.keep:
+                self._states.append(states[fresh])
         return numbers
 
     def expand(self) -> bool:
-        """Try every action in every state of the frontier; return whether new ones came up."""
+        """Try every move in every state of the frontier; return whether new ones came up."""
         states, levels = (np.concatenate(part) for part in zip(*self._front, strict=True))
         self._front = []
-        actions, kinds = self.scratch.task.actions, len(self.scratch.task.events)
+        shape = (len(self.moves), len(self.moves[0]), len(self.scratch.task.events))
         for first in range(0, len(states), CHUNK):
             some, of = states[first : first + CHUNK], levels[first : first + CHUNK]
-            after = np.empty((len(some), actions), np.int64)
-            events = np.empty((len(some), actions, kinds), np.uint8)
-            for action in range(actions):
-                after[:, action], events[:, action] = self._try(some, of, action)
+            after = np.empty((len(some), len(self.moves)), np.int64)
+            events = np.empty((len(some), *shape), np.uint8)
+            for i, move in enumerate(self.moves):
+                after[:, i], events[:, i] = self._try(some, of, move)
             self._after.append(after)
             self._events.append(events)
         return bool(self._front)
 
     def _try(
-        self, states: NDArray, levels: NDArray[np.int64], action: int
+        self, states: NDArray, levels: NDArray[np.int64], move: tuple[int, ...]
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         engine, n = self.scratch, len(states)
         world = unpack(engine, states)
         world["clock"][:n] = 0
         np.asarray(engine.course)["ended"][:n] = False
-        engine.step_some(action, n)
+        engine.step_some(move, n)
         over = world["terminated"][:n]
         after = np.full(n, OVER, np.int64)
         after[~over] = self.meet(pack(engine, n)[~over], levels[~over])
-        return after, world["events"][:n, 0, : len(engine.task.events)]
+        return after, world["events"][:n, : len(move), : len(engine.task.events)]
 
-    def graphs(self, levels: int) -> list[StateGraph]:
-        """Return the graph of each level, with numbers of its own."""
+    def levels(self) -> list[tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.uint64]]]:
+        """Return what was found of each level, whose states have numbers of its own.
+
+        The next state int32 [S, M], events uint8 [S, M, n, E], and the states as rows of words
+        [S, W] (none where they were not kept).
+        """
         level, after = np.concatenate(self._levels), np.concatenate(self._after)
         events = np.concatenate(self._events)
         order = np.argsort(level, kind="stable")
-        first = np.searchsorted(level[order], np.arange(levels + 1))
+        first = np.searchsorted(level[order], np.arange(len(self.sizes) + 1))
         number = np.empty(len(level), np.int64)
         number[order] = np.arange(len(level)) - np.repeat(first[:-1], np.diff(first))
         local = np.where(after == OVER, OVER, number[after]).astype(np.int32)[order]
         events = events[order]
+        states = np.concatenate(self._states)[order] if self.keep else np.zeros((0, 0), np.uint64)
         spans = itertools.pairwise(first)
-        return [StateGraph(local[low:high], events[low:high]) for low, high in spans]
+        return [(local[low:high], events[low:high], states[low:high]) for low, high in spans]
 
 
 def pack(engine: Engine, worlds: int | None = None) -> NDArray[np.uint64]:
