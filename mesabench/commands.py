@@ -201,7 +201,7 @@ def evaluate_file(
     levels: int,
     seed: int,
     console: Console,
-    knobs: dict[str, int] | None = None,
+    knobs: dict[str, Any] | None = None,
     beside: bool = False,
 ) -> "Evaluation":
     """Evaluate an ONNX file, write JSON and page, print the table and the verdict.
@@ -275,7 +275,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     return {p.key: p.value for p in vet(data).metadata_props}
 
 
-def said_knobs(task: "Task", metadata: dict[str, str]) -> dict[str, int]:
+def said_knobs(task: "Task", metadata: dict[str, str]) -> dict[str, Any]:
     """Return the level knobs that an agent's file names, checked against the task."""
     if metadata.get("env") != task.id or "knobs" not in metadata:
         return {}

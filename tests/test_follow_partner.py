@@ -20,7 +20,7 @@ LEVELS = 24
 EXPERT = {"right": 100}
 
 
-def play(split: str, agent: Agent | None = None, **knobs: int) -> tuple[list, NDArray, NDArray]:
+def play(split: str, agent: Agent | None = None, **knobs: Any) -> tuple[list, NDArray, NDArray]:
     """Play levels; return their things by cell, all poses [T + 1, N, 2, 3] and events of both."""
     engine = Engine(TASK, split, batch=LEVELS, autoreset=False, knobs=knobs)
     engine.reset(levels=np.arange(LEVELS))
