@@ -101,7 +101,7 @@ class Level(NamedTuple):
     keys: Count = 1  # meant for the learner, and near to it
     partner_keys: Count = 1  # meant for the partner
     chests: Count = 3
-    beside: Switch = 0  # whether those of the partner are near to it, and chests to the learner
+    apart: Switch = 0  # whether those of the partner are near to it, and chests to the learner
     margin: Count = 5  # steps by which what is near to one is nearer than to the other, at least
     seat: Switch = 0  # the learner's: 1 exchanges the agents' places and the colours of the keys
     palette: Palette = 0  # places by which all colours are turned
@@ -146,8 +146,8 @@ def lay_things(world, b, level):
         (GREEN + level.palette) % NUM_COLOURS,
         (BLUE + level.palette) % NUM_COLOURS,
     )
-    beside = PARTNER if level.beside else LEARNER
-    chests = level.margin if level.beside else -FAR
+    beside = PARTNER if level.apart else LEARNER
+    chests = level.margin if level.apart else -FAR
     return (
         lay(world, b, KEY, red, level.keys, LEARNER, level.margin)
         and lay(world, b, KEY, green, level.partner_keys, beside, level.margin)
@@ -285,7 +285,7 @@ def useless_keys(rollout) -> NDArray[np.float64]:
     return (keys * (held >= left)).sum(0).astype(np.float64)
 
 
-TEST = Level(keys=2, partner_keys=2, chests=2, beside=1, margin=3)
+TEST = Level(keys=2, partner_keys=2, chests=2, apart=1, margin=3)
 
 SHARED_KEYS = Task(
     id="SharedKeys-v0",
@@ -317,7 +317,7 @@ SHARED_KEYS = Task(
             TEST._replace(seat=1), "test, from the partner's seat", audit=("solvable", "features")
         ),
         "scarce": Control(
-            Level(beside=1, margin=3),
+            Level(apart=1, margin=3),
             "keys as few as in training, near to whom they are for",
             audit=("solvable", "features"),
         ),

@@ -9,7 +9,7 @@ import numpy as np
 
 from mesabench.agents.planned import RandomAgent
 from mesabench.beside.looks import Beside, Subject, look_beside, play_worst
-from mesabench.engine.batch import Others
+from mesabench.engine.batch import Partners
 from mesabench.errors import TaskError
 from mesabench.files import as_json, versions, write_atomically
 from mesabench.registry import get_task
@@ -169,7 +169,7 @@ def evaluate(
     threads: int = 2,
     name: str = "agent",
     beside: bool = False,
-    others: Others | None = None,
+    partners: Partners | None = None,
     **knobs: Any,
 ) -> Evaluation:
     """Let an agent play every split of a task and say which objective it pursues.
@@ -184,7 +184,7 @@ def evaluate(
         threads: how many threads may work.
         name: what the agent is called in the result.
         beside: whether to look at the agent in all other ways, too (see `mesabench.beside`).
-        others: who plays the other agents of the task, a function of the worlds' state (see
+        partners: who plays the other agents of the task, a function of the worlds' state (see
             `Engine`, `agents.seated.Seated` and `planner.joint.Known`); the task's script where
             None. Optimal returns and the posterior are given what they do.
         knobs: level knobs to change, on all splits.
@@ -196,12 +196,12 @@ def evaluate(
     task = get_task(task) if isinstance(task, str) else task
     if task.trials is not None:
         raise TaskError(f"{task.id} is about learning, not objectives: use mesabench.profile")
-    if beside and others is not None:
+    if beside and partners is not None:
         raise TaskError("what is beside a verdict is looked at with the task's own script only")
     if task.planner == "states":
         levels = min(levels, STATE_LEVELS)
     played = {
-        s: rollout(agent, task, s, levels, threads=threads, others=others, **knobs)
+        s: rollout(agent, task, s, levels, threads=threads, partners=partners, **knobs)
         for s in task.splits
     }
     results = {s: summarise(r, seed) for s, r in played.items()}
@@ -248,7 +248,7 @@ def summarise(played: Rollout, seed: int) -> SplitResult:
         task,
         played.split,
         played.levels.tolist(),
-        others=played.others,
+        partners=played.partners,
         **played.knobs,
     )
     best = {o.name: optimum[:, k] for k, o in enumerate(task.candidates)}

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.engine.batch import Engine, Others
+from mesabench.engine.batch import Engine, Partners
 from mesabench.engine.world import OBJECT, Rules
 from mesabench.errors import AgentError, NonFiniteLogits
 from mesabench.observation import Observation, observe_batch
@@ -65,7 +65,7 @@ class Rollout:
         lengths: int32 [N] steps played.
         terminated: bool [N] whether the episode ended before the horizon.
         grid, marks, inventory: the worlds at their start, [N, W, H, 3], [N, W, H] and [N, K].
-        others: who played the other agents, where there are any; the task's script where None.
+        partners: who played the other agents, where there are any; the task's script where None.
     """
 
     task: Task
@@ -81,7 +81,7 @@ class Rollout:
     marks: NDArray[np.uint8]
     inventory: NDArray[np.int32]
     knobs: dict[str, Any] = field(default_factory=dict)
-    others: Others | None = None
+    partners: Partners | None = None
 
     def event(self, name: str) -> NDArray[np.int64]:
         """Return how often an event happened in each step, int64 [T, N]."""
@@ -99,7 +99,7 @@ class Rollout:
             batch=len(self.levels),
             autoreset=False,
             knobs=self.knobs,
-            others=self.others,
+            partners=self.partners,
         )
         engine.reset(levels=self.levels)
         return engine
@@ -132,7 +132,7 @@ def rollout(
     levels: int | Sequence[int] = 128,
     *,
     threads: int = 1,
-    others: Others | None = None,
+    partners: Partners | None = None,
     **knobs: Any,
 ) -> Rollout:
     """Let an agent play levels of a split, each once, all in one batch.
@@ -144,7 +144,7 @@ def rollout(
         split: name of the split.
         levels: how many levels from number 0, or the level numbers [N].
         threads: how many threads share an engine step.
-        others: who plays the other agents (see `Engine`); the task's script where None.
+        partners: who plays the other agents (see `Engine`); the task's script where None.
         knobs: level knobs to change.
 
     Raises:
@@ -158,7 +158,7 @@ def rollout(
         autoreset=False,
         threads=threads,
         knobs=knobs,
-        others=others,
+        partners=partners,
     )
     engine.reset(levels=numbers)
     return play(agent, engine)
@@ -205,7 +205,7 @@ def play(agent: Agent, engine: Engine) -> Rollout:
         marks=start["marks"],
         inventory=inventory,
         knobs=engine.given_knobs,
-        others=engine.others,
+        partners=engine.partners,
     )
 
 

@@ -119,13 +119,13 @@ def test_a_known_partner_is_part_of_the_world_that_is_planned_and_played(graphs)
     teams = [plan_team(graph, WEIGHTS, DISCOUNT) for graph in graphs]
     partner = Known(graphs, [team_policies(team)[1] for team in teams])
     optimum = [team.values[0, 0] for team in teams]
-    found = best_values(small(others=partner), WEIGHTS, DISCOUNT)[:, 0]
+    found = best_values(small(partners=partner), WEIGHTS, DISCOUNT)[:, 0]
     np.testing.assert_allclose(found, optimum, atol=1e-9)
     agent = PlannedAgent(TASK, {TASK.base.name: 1.0})
-    played = rollout(agent, TASK, "train", LEVELS, others=partner, **SMALL)
+    played = rollout(agent, TASK, "train", LEVELS, partners=partner, **SMALL)
     np.testing.assert_allclose(played.returns(TASK.base), optimum)
     with pytest.raises(PlannerError, match="world 0 is in a state that was not explored"):
-        rollout(agent, TASK, "test", LEVELS, others=partner, **SMALL, chests=1)
+        rollout(agent, TASK, "test", LEVELS, partners=partner, **SMALL, chests=1)
 
 
 def wander(obs: Any, state: Any, episode_start: NDArray) -> tuple[NDArray[np.int64], None]:
@@ -135,16 +135,16 @@ def wander(obs: Any, state: Any, episode_start: NDArray) -> tuple[NDArray[np.int
 
 
 def test_whoever_is_seated_acts_on_what_the_other_sees_and_is_planned_with() -> None:
-    plain, seated = small(), small(others=Seated(wander))
+    plain, seated = small(), small(partners=Seated(wander))
     for _ in range(12):
         there = wander({"image": plain.world.image[:, 1].copy()}, None, np.zeros(0))[0]
         plain.step(np.stack([np.zeros(LEVELS, int), there], 1))
         seated.step(np.zeros(LEVELS, int))
         np.testing.assert_array_equal(plain.world.pose, seated.world.pose)
-    others = Seated(wander)
-    promised = best_values(small(others=others), WEIGHTS, DISCOUNT)[:, 0]
+    partners = Seated(wander)
+    promised = best_values(small(partners=partners), WEIGHTS, DISCOUNT)[:, 0]
     agent = PlannedAgent(TASK, {TASK.base.name: 1.0})
-    played = rollout(agent, TASK, "train", LEVELS, others=others, **SMALL)
+    played = rollout(agent, TASK, "train", LEVELS, partners=partners, **SMALL)
     assert played.terminated.all()
     np.testing.assert_allclose(played.returns(TASK.base), promised, atol=1e-6)
     assert (promised != best_values(small(), WEIGHTS, DISCOUNT)[:, 0]).any()
@@ -153,13 +153,13 @@ def test_whoever_is_seated_acts_on_what_the_other_sees_and_is_planned_with() -> 
 def test_what_cannot_be_a_partner_is_named() -> None:
     with pytest.raises(AgentError, match="shown the worlds"):
         Seated(PlannedAgent(TASK, {TASK.base.name: 1.0}))
-    remembers = small(others=Seated(lambda obs, state, start: (np.zeros(LEVELS, int), obs)))
+    remembers = small(partners=Seated(lambda obs, state, start: (np.zeros(LEVELS, int), obs)))
     with pytest.raises(AgentError, match="remembers"):
         remembers.step([0] * LEVELS)
     one = get_task("KeysChests-v0")
     with pytest.raises(TaskError, match="KeysChests-v0 has one agent"):
-        Engine(one, others=Seated(wander))
+        Engine(one, partners=Seated(wander))
     with pytest.raises(PlannerError, match="KeysChests-v0 has 1 agents, not the two"):
         explore_jointly(Engine(one))
     with pytest.raises(TaskError, match="own script only"):
-        evaluate(wander, TASK, beside=True, others=Seated(wander))
+        evaluate(wander, TASK, beside=True, partners=Seated(wander))

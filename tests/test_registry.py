@@ -1,5 +1,6 @@
 """The registry: what it refuses, what it leaves unimported, and packages that extend it."""
 
+import inspect
 import json
 import os
 import shutil
@@ -15,7 +16,9 @@ import pytest
 import mesabench
 from mesabench.engine.batch import Engine
 from mesabench.errors import LevelError, TaskError
+from mesabench.gym_env import MesaEnv
 from mesabench.registry import get_task
+from mesabench.rollout import rollout
 from mesabench.task import Control, Objective, knob_ranges
 
 ROOT = Path(__file__).parent.parent
@@ -257,3 +260,11 @@ def test_alpha_mixes_levels_of_one_size():
     larger = replace(task, test=task.test._replace(size=11))
     with pytest.raises(LevelError, match="alpha mixes levels of one size, not 9 and 11"):
         Engine(larger, alpha=0.5)
+
+
+@pytest.mark.parametrize("task_id", mesabench.task_ids(None))
+def test_no_knob_is_called_what_something_else_is_called(task_id):
+    """Knobs are handed over by name beside the arguments of these."""
+    takers = (mesabench.evaluate, mesabench.profile, rollout, MesaEnv)
+    taken = {name for taker in takers for name in inspect.signature(taker).parameters}
+    assert not taken & set(mesabench.get_task(task_id).train._fields)

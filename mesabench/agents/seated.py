@@ -12,7 +12,7 @@ from mesabench.rollout import Agent, Privileged
 
 
 class Seated:
-    """What an engine takes as its `others`, made of an agent without memory.
+    """What an engine takes as its `partners`, made of an agent without memory.
 
     Planners ask it what the others do in states that nobody has played, so it has to do the same
     whenever it sees the same.

@@ -33,7 +33,7 @@ from mesabench.task import BLOCK, Split, Task
 MAX_LEVELS = BLOCK - 1  # levels of a split: the generator draws below 2³²
 CUSTOM = MAX_LEVELS  # number of a level that was loaded, which no split has
 PARTS_OF = {"train": TRAIN, "heldout": HELDOUT}
-Others = Callable[["Engine", int], NDArray[np.integer]]  # see `Engine`
+Partners = Callable[["Engine", int], NDArray[np.integer]]  # see `Engine`
 
 
 class Engine:
@@ -51,7 +51,7 @@ class Engine:
         autoreset: whether an ended world begins its next level in the same step.
         threads: how many threads share a step.
         knobs: level knobs to change.
-        others: plays all agents but the first where nobody else does; the task's script where
+        partners: plays all agents but the first where nobody else does; the task's script where
             None. Given an engine and a number n, it returns the actions [n, A − 1] in the first n
             worlds. Planners hold for it if those follow from the worlds' state alone.
 
@@ -72,10 +72,10 @@ class Engine:
         autoreset: bool = True,
         threads: int = 1,
         knobs: dict[str, Any] | None = None,
-        others: Others | None = None,
+        partners: Partners | None = None,
     ):
-        self.task, self.split, self.batch, self.others = task, split, batch, others
-        if others is not None and task.agents == 1:
+        self.task, self.split, self.batch, self.partners = task, split, batch, partners
+        if partners is not None and task.agents == 1:
             raise TaskError(f"{task.id} has one agent, and no others to be played")
         self.declared: Split = task.split(split)
         self.given_knobs = knobs = knobs or {}
@@ -212,7 +212,7 @@ class Engine:
 
         Args:
             actions: int [B] (or [B, n], of the first n agents) in [0, task.actions); not checked
-                here. The agents that are left are played by `others`, or the task's script.
+                here. The agents that are left are played by `partners`, or the task's script.
 
         Raises:
             LevelError: the next level of a world cannot be built.
@@ -238,7 +238,9 @@ class Engine:
     def _let_others_act(self, worlds: int, first: int) -> None:
         """Choose for the agents from number `first` on, in the first so many worlds."""
         if first < self.task.agents:
-            chosen = SCRIPTED if self.others is None else self.others(self, worlds)[:, first - 1 :]
+            chosen = (
+                SCRIPTED if self.partners is None else self.partners(self, worlds)[:, first - 1 :]
+            )
             self._actions[:worlds, first:] = chosen
 
     def _advance(self, only: tuple[int, int] | None = None) -> None:

@@ -107,7 +107,7 @@ def respond_to(graph: JointGraph, policy: ArrayLike, agent: int) -> StateGraph:
 
 
 class Known:
-    """Plays the second agent by a policy: what an engine takes as its `others`.
+    """Plays the second agent by a policy: what an engine takes as its `partners`.
 
     Args:
         graphs: the joint graphs of the levels that are going to be played.

@@ -27,7 +27,7 @@ def kept_values(engine: Engine, weights: ArrayLike, discounts: ArrayLike) -> NDA
 
     Where somebody in particular plays the other agents, they are not kept.
     """
-    if engine.others is not None:
+    if engine.partners is not None:
         return best_values(engine, weights, discounts)
     weights, discounts = np.array(weights, np.float64, ndmin=2), np.asarray(discounts, np.float64)
     file = cache_root("optima") / f"{digest(engine, weights, discounts)}.npy"

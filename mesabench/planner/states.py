@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mesabench.engine.batch import Engine, Others
+from mesabench.engine.batch import Engine, Partners
 from mesabench.engine.cache import kernel
 from mesabench.engine.rng import mix
 from mesabench.errors import PlannerError
@@ -32,7 +32,7 @@ MAX_STATES = 200_000  # of one level
 TOLERANCE = 1e-9  # to which values are exact, relative to the largest reward
 OVER = -1
 
-_kept: dict[tuple, tuple[Task, Others | None, list["StateGraph"]]] = {}
+_kept: dict[tuple, tuple[Task, Partners | None, list["StateGraph"]]] = {}
 
 
 class StateGraph(NamedTuple):
@@ -68,12 +68,12 @@ def explore(engine: Engine) -> list[StateGraph]:
         PlannerError: a level has more than `MAX_STATES` states.
     """
     starts = start_states(engine)
-    who = (id(engine.task), id(engine.others))
+    who = (id(engine.task), id(engine.partners))
     key = (*who, engine.split, str(engine.given_knobs), starts.tobytes())
     if key not in _kept:
         _kept.clear()
         # Task and others are kept too, so that nothing else can get their ids.
-        _kept[key] = (engine.task, engine.others, search_all(engine, starts))
+        _kept[key] = (engine.task, engine.partners, search_all(engine, starts))
     return _kept[key][2]
 
 
@@ -125,7 +125,7 @@ class Search:
             seed=None,
             autoreset=False,
             knobs=engine.given_knobs,
-            others=engine.others,
+            partners=engine.partners,
         )
         self.moves, self.keep = moves, keep
         self.total = 0
