@@ -17,9 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from mesabench.engine.batch import Engine
 from mesabench.engine.cache import cache_folder, cache_root
 from mesabench.files import write_whole
+from mesabench.planner.states import pack
 from mesabench.planner.worlds import best_values
-
-STATE = ("grid", "inside", "marks", "pose", "carrying", "inventory", "memory")  # of a world
 
 
 def kept_values(engine: Engine, weights: ArrayLike, discounts: ArrayLike) -> NDArray[np.float64]:
@@ -46,8 +45,7 @@ def kept_values(engine: Engine, weights: ArrayLike, discounts: ArrayLike) -> NDA
 def digest(engine: Engine, *objectives: NDArray[np.float64]) -> str:
     """Return a hash of all that optimal values follow from."""
     found = hashlib.sha256(sources(engine.task.advance).encode())
-    arrays = [engine.world[name] for name in STATE]
-    for array in (*arrays, *engine.rules, *objectives):
+    for array in (pack(engine), *engine.rules, *objectives):
         array = np.ascontiguousarray(array)
         found.update(f"{array.dtype.str} {array.shape}".encode() + array.tobytes())
     found.update(f"{engine.task.planner} {engine.task.planned_marks}".encode())
