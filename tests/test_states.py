@@ -7,7 +7,7 @@ import mesabench
 from mesabench.agents.planned import PlannedAgent
 from mesabench.engine.batch import Engine
 from mesabench.errors import PlannerError
-from mesabench.planner import best_values, plan_worlds, states
+from mesabench.planner import best_values, plan_worlds, search, states
 from mesabench.planner.decisions import part
 from mesabench.planner.states import StateGraph, explore, plan_states
 from mesabench.registry import get_task
@@ -76,7 +76,7 @@ def test_discounts_without_a_value_are_refused(discount):
 
 
 def test_a_level_of_too_many_states_is_refused(monkeypatch):
-    monkeypatch.setattr(states, "MAX_STATES", 100)
+    monkeypatch.setattr(search, "MAX_STATES", 100)
     with pytest.raises(PlannerError, match="world 0: more than 100 states; choose a smaller"):
         explore(worlds(get_task("KeysChests-v0"), "train", 1))
 
@@ -84,7 +84,7 @@ def test_a_level_of_too_many_states_is_refused(monkeypatch):
 def test_one_large_level_is_refused_among_small_ones(monkeypatch):
     task = get_task("ButtonLamp-v0")
     sizes = [len(graph.after) for graph in explore(worlds(task, "test", 8))]
-    monkeypatch.setattr(states, "MAX_STATES", max(sizes) - 1)
+    monkeypatch.setattr(search, "MAX_STATES", max(sizes) - 1)
     assert np.mean(sizes) < max(sizes) - 1
     states._kept.clear()
     with pytest.raises(PlannerError, match=f"world {sizes.index(max(sizes))}: more than"):

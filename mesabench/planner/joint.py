@@ -22,11 +22,11 @@ from numpy.typing import ArrayLike, NDArray
 from mesabench.engine.batch import Engine
 from mesabench.engine.codes import DONE, SCRIPTED
 from mesabench.errors import PlannerError
+from mesabench.planner.packing import pack
+from mesabench.planner.search import Search
 from mesabench.planner.states import (
-    Search,
     StateGraph,
     StatePlan,
-    pack,
     plan_states,
     start_states,
 )

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from mesabench.engine.batch import Engine
 from mesabench.engine.cache import cache_folder, cache_root
 from mesabench.files import write_whole
-from mesabench.planner.states import pack
+from mesabench.planner.packing import pack
 from mesabench.planner.worlds import best_values
 
 
