@@ -1,6 +1,7 @@
 """`evaluate`: from an agent to a verdict, with everything that a page or a paper says of it."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -204,13 +205,19 @@ def evaluate(
         s: rollout(agent, task, s, levels, threads=threads, partners=partners, **knobs)
         for s in task.splits
     }
-    results = {s: summarise(r, seed) for s, r in played.items()}
     shown = cut(played["test"], judged)
     known = calibration(task, knobs)
-    evidence, posterior = infer_from(shown, known)
+    # What levels are worth takes as long as all the rest together, and asks nothing of the agent.
+    pool = ThreadPoolExecutor(1)
+    try:
+        sums = {s: pool.submit(summarise, r, seed) for s, r in played.items()}
+        evidence, posterior = infer_from(shown, known)
+        looks = look_beside(Subject(agent, shown, evidence, posterior, seed)) if beside else None
+        results = {s: future.result() for s, future in sums.items()}
+    finally:
+        pool.shutdown(cancel_futures=True)
     heldout = results["heldout"].returns[task.base.name].normalised
     assert heldout is not None
-    looks = look_beside(Subject(agent, shown, evidence, posterior, seed)) if beside else None
     return Evaluation(
         task=task,
         agent=name,

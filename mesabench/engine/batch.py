@@ -54,6 +54,7 @@ class Engine:
         partners: plays all agents but the first where nobody else does; the task's script where
             None. Given an engine and a number n, it returns the actions [n, A − 1] in the first n
             worlds. Planners hold for it if those follow from the worlds' state alone.
+        blind: draw no views, which take most of a step: for planners.
 
     Raises:
         TaskError: no such split, or others in a task of one agent.
@@ -73,6 +74,7 @@ class Engine:
         threads: int = 1,
         knobs: dict[str, Any] | None = None,
         partners: Partners | None = None,
+        blind: bool = False,
     ):
         self.task, self.split, self.batch, self.partners = task, split, batch, partners
         if partners is not None and task.agents == 1:
@@ -104,6 +106,7 @@ class Engine:
         )
         self._unbuilt = self.world.unbuilt
         self.course = self._course(alpha, num_levels, autoreset)
+        self.course.blind[:] = blind
         # Numba takes a plain array faster; without it, kernels need fields to be attributes.
         named, compiler = (self.world, self.course), cast(Any, config)
         self._given = named if compiler.DISABLE_JIT else tuple(np.asarray(part) for part in named)
@@ -232,8 +235,7 @@ class Engine:
 
     def look_again(self, worlds: int) -> None:
         """Draw what the agents of the first so many worlds see, where those have been changed."""
-        world, course = self._given
-        look_at(world, course, self.rules, worlds)
+        look_at(self._given[0], self.rules, worlds)
 
     def _let_others_act(self, worlds: int, first: int) -> None:
         """Choose for the agents from number `first` on, in the first so many worlds."""

@@ -56,6 +56,7 @@ def course_type(*, agents: int, items: int, events: int, gauges: int) -> np.dtyp
             ("span", np.int64),  # levels are drawn from [0, span)
             ("share", np.int64),  # test-like levels among the split's, in a million
             ("auto", np.bool_),  # same-step autoreset
+            ("blind", np.bool_),  # nobody looks: views are not drawn
             ("ended", np.bool_),  # waits for a restart (only without `auto`)
             ("variant", np.uint8),  # 1 where the level is a test-like one
             ("horizons", np.int32, 2),  # of a plain and of a test-like level
@@ -131,7 +132,8 @@ def file_away(world, course, b, rules):
             course.last_inventory[b, a, i] = world.inventory[b, a, i]
         for i in range(world.gauges.shape[2]):
             course.last_gauges[b, a, i] = world.gauges[b, a, i]
-    observe(world, b, rules, world.final_image)
+    if not course.blind[b]:
+        observe(world, b, rules, world.final_image)
 
 
 @inner
@@ -205,15 +207,16 @@ def drafting(world, course, b):
 
 @kernel
 def look(world, course, b, rules):
-    """Draw what the agents of world `b` see."""
-    observe(world, b, rules, world.image)
+    """Draw what the agents of world `b` see, unless nobody looks."""
+    if not course.blind[b]:
+        observe(world, b, rules, world.image)
 
 
 @kernel
-def look_at(world, course, rules, worlds):
-    """Draw what the agents of the first so many worlds see."""
+def look_at(world, rules, worlds):
+    """Draw what the agents of the first so many worlds see, also where nobody looked before."""
     for b in range(worlds):
-        look(world, course, b, rules)
+        observe(world, b, rules, world.image)
 
 
 @kernel

@@ -46,6 +46,7 @@ class Search:
             autoreset=False,
             knobs=engine.given_knobs,
             partners=engine.partners,
+            blind=True,
         )
         self.moves, self.keep = moves, keep
         self.total = 0

@@ -10,6 +10,7 @@ are conditioned. States are told apart by 63 bits of a hash.
 
 import itertools
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -26,14 +27,24 @@ from mesabench.task import Task
 THREADS = min(4, os.cpu_count() or 1)  # that share a search
 TOLERANCE = 1e-9  # to which values are exact, relative to the largest reward
 
-_kept: dict[tuple, tuple[Task, Partners | None, list["StateGraph"]]] = {}
-
 
 class StateGraph(NamedTuple):
     """What every action does in every state of one level. State 0 is the level's start."""
 
     after: NDArray[np.int32]  # [S, A] the next state, −1 where the episode ends
     events: NDArray[np.uint8]  # [S, A, E] how often each event happens
+
+
+class Kept(threading.local):
+    """The graphs that a thread asked for last: two threads do not drive out each other's."""
+
+    def __init__(self) -> None:
+        self.key: tuple | None = None
+        # Task and partners are kept too, so that nothing else can get their ids.
+        self.what: tuple[Task, Partners | None, list[StateGraph]] | None = None
+
+
+_kept = Kept()
 
 
 class StatePlan(NamedTuple):
@@ -64,11 +75,11 @@ def explore(engine: Engine) -> list[StateGraph]:
     starts = start_states(engine)
     who = (id(engine.task), id(engine.partners))
     key = (*who, engine.split, str(engine.given_knobs), starts.tobytes())
-    if key not in _kept:
-        _kept.clear()
-        # Task and others are kept too, so that nothing else can get their ids.
-        _kept[key] = (engine.task, engine.partners, search_all(engine, starts))
-    return _kept[key][2]
+    if _kept.what is None or _kept.key != key:
+        _kept.key = _kept.what = None  # both lists at once may be too much
+        _kept.what = engine.task, engine.partners, search_all(engine, starts)
+        _kept.key = key
+    return _kept.what[2]
 
 
 def start_states(engine: Engine) -> NDArray[np.uint64]:
@@ -109,8 +120,22 @@ def plan_states(graph: StateGraph, weights: ArrayLike, discounts: ArrayLike) -> 
     discounts = np.broadcast_to(np.asarray(discounts, np.float64), len(weights)).copy()
     if not ((discounts > 0) & (discounts < 1)).all():
         raise PlannerError(f"discounts {discounts} are not above 0 and below 1")
-    reward = np.ascontiguousarray(np.moveaxis(graph.events @ weights.T, -1, 0))
+    reward = pay(graph.events, weights)
     return StatePlan(graph, reward, discounts, iterate(graph.after, reward, discounts))
+
+
+@kernel
+def pay(events, weights):
+    """Return what actions earn under n objectives, [n, S, A], from their events [S, A, E]."""
+    states, actions, kinds = events.shape
+    earned = np.zeros((len(weights), states, actions))
+    for s in range(states):
+        for action in range(actions):
+            for e in range(kinds):
+                if events[s, action, e] > 0:
+                    for k in range(len(weights)):
+                        earned[k, s, action] += events[s, action, e] * weights[k, e]
+    return earned
 
 
 @kernel
