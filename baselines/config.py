@@ -29,7 +29,7 @@ class Settings:
     seed: int = 0
     """Seed of the network, the levels and the actions."""
     num_envs: int = 128
-    """Worlds played at once."""
+    """Agents that play at once, each in a world of its own unless everyone is played."""
     learning_rate: float = 1e-3
     """At the start; it falls to a twentieth in a straight line."""
     hidden: int = 64
@@ -50,6 +50,8 @@ class Settings:
     """Turn of the colours; seed mod 6 where None, so that seeds balance the colours."""
     recolour: bool = False
     """Permute the colours that the agent sees, anew for every episode of training."""
+    everyone: bool = False
+    """One network plays, and learns from, all agents of a world; otherwise the first."""
     action: Literal["greedy", "sample"] = "greedy"
     """How the exported agent chooses: the likeliest action, or one drawn as in training."""
     checkpoint_every: int = 250_000
@@ -124,4 +126,5 @@ LATER = (
     "discount",
     "last_entropy",
     "recolour",
+    "everyone",
 )  # settings that earlier versions did not have

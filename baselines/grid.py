@@ -143,4 +143,5 @@ def run_name(settings: Settings) -> str:
     mixed = f"-alpha{settings.alpha:g}" if settings.alpha else ""
     few = "" if settings.num_levels is None else f"-levels{settings.num_levels}"
     changed = "".join(f"-{knob.replace('=', '')}" for knob in settings.level)
-    return f"{settings.algorithm}{paid}{changed}{mixed}{few}-seed{settings.seed}"
+    several = "-everyone" if settings.everyone else ""
+    return f"{settings.algorithm}{paid}{several}{changed}{mixed}{few}-seed{settings.seed}"

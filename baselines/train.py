@@ -20,8 +20,10 @@ from mesabench.baselines.config import Settings
 from mesabench.baselines.grid import run_name
 from mesabench.baselines.progress import RunProgress, schedules
 from mesabench.baselines.recolour import Recoloured
+from mesabench.errors import MesaBenchError
 from mesabench.files import versions, write_atomically
 from mesabench.sb3 import MesaVecEnv
+from mesabench.sb3_agents import EveryAgentVecEnv
 from mesabench.task import Task
 
 
@@ -30,7 +32,7 @@ def make_env(
     config: Settings,
     *,
     played: int = 0,
-    kind: Callable[..., MesaVecEnv] = MesaVecEnv,
+    kind: Callable[..., MesaVecEnv] | None = None,
 ) -> VecEnv:
     """Make the batch of worlds of a training.
 
@@ -38,11 +40,19 @@ def make_env(
         task: the task.
         config: the settings.
         played: steps already trained; a resumed run sees other levels than it began with.
-        kind: the class of the batch.
+        kind: the class of the batch, if it is to be another.
+
+    Raises:
+        MesaBenchError: everyone is to be played where there is nobody else, or in batches of a
+            kind that has no room for it.
     """
-    env = kind(
+    if config.everyone and (task.agents == 1 or kind is not None):
+        why = f"{task.id} has one agent" if task.agents == 1 else "it plays the first agent alone"
+        raise MesaBenchError(f"{config.algorithm} cannot train with everyone: {why}")
+    count = max(1, config.num_envs // task.agents) if config.everyone else config.num_envs
+    env = (kind or (EveryAgentVecEnv if config.everyone else MesaVecEnv))(
         task.id,
-        config.num_envs,
+        count,
         objective=config.objective or task.base.name,
         seed=config.seed + (played << 16),
         alpha=config.alpha,
@@ -129,7 +139,7 @@ def describe(task: Task, config: Settings) -> dict[str, str]:
         "objective": config.objective or task.base.name,
         "alpha": str(config.alpha),
         "training_split": "train",
-    }
+    } | ({"everyone": "true"} if config.everyone else {})
 
 
 def default_folder(task: Task, config: Settings) -> Path:

@@ -65,6 +65,7 @@ def evaluate(
     levels: int = 1024,
     seed: int = 0,
     level: tuple[str, ...] = (),
+    partner: Path | None = None,
     brief: bool = False,
 ) -> None:
     """Evaluate an ONNX agent on all splits of a task; write evaluation.json and report.html.
@@ -79,6 +80,9 @@ def evaluate(
         levels: levels of each split that are played.
         seed: of sampled actions and of the bootstraps.
         level: level knobs to change, as knob=number; those of the file where none is given.
+        partner: ONNX file of an agent without memory that plays the others, on whose behaviour
+            optimal returns and the posterior are conditioned; the task's script where it is not
+            given. As --brief then.
         brief: only the verdict and what it rests on; nothing beside it.
     """
     env = env or read_metadata(agent).get("env")
@@ -87,8 +91,9 @@ def evaluate(
     task = get_task(env)
     knobs = parse_knobs(task, level)
     if task.trials is not None:
-        if level:
-            raise LevelError(f"{task.id} is evaluated on its own splits; leave --level out")
+        if level or partner:
+            option = "--level" if level else "--partner"
+            raise LevelError(f"{task.id} is evaluated on its own splits; leave {option} out")
         from mesabench.adaptivity.commands import profile_file
 
         profile_file(agent, task, out or agent.parent, levels=levels, seed=seed)
@@ -101,7 +106,8 @@ def evaluate(
         seed=seed,
         console=Console(),
         knobs=knobs,
-        beside=not brief,
+        partner=partner,
+        beside=not (brief or partner),
     )
 
 
@@ -202,6 +208,7 @@ def evaluate_file(
     seed: int,
     console: Console,
     knobs: dict[str, Any] | None = None,
+    partner: Path | None = None,
     beside: bool = False,
 ) -> "Evaluation":
     """Evaluate an ONNX file, write JSON and page, print the table and the verdict.
@@ -214,19 +221,32 @@ def evaluate_file(
         seed: of sampled actions and of the bootstraps.
         console: where the table is printed.
         knobs: level knobs to change; those that the file names where None.
+        partner: file of an agent without memory that plays the others; their script where None.
         beside: whether to look at the agent in all other ways, too.
     """
     from mesabench.agents.onnx_agent import OnnxAgent
+    from mesabench.agents.seated import Seated
     from mesabench.evaluation import evaluate as evaluate_agent
     from mesabench.observation import observation_space
     from mesabench.report import write_report
 
-    agent = OnnxAgent.load(path, observation_space(task), task.actions, seed=seed)
+    space = observation_space(task)
+    agent = OnnxAgent.load(path, space, task.actions, seed=seed)
+    partners = None
+    if partner is not None:
+        partners = Seated(OnnxAgent.load(partner, space, task.actions), name=partner.name)
     if knobs is None:
         knobs = said_knobs(task, agent.metadata)
     with console.status(f"playing {levels} levels of each split"):
         result = evaluate_agent(
-            agent, task, levels=levels, seed=seed, name=path.name, beside=beside, **knobs
+            agent,
+            task,
+            levels=levels,
+            seed=seed,
+            name=path.name,
+            beside=beside,
+            partners=partners,
+            **knobs,
         )
         kept = result.save(folder)
         page = write_report(result, folder)

@@ -78,6 +78,7 @@ class Evaluation:
         knobs: level knobs that differ from the task's.
         seed: of bootstraps and sampled actions.
         judged: how many of the test levels inverse RL looked at.
+        partners: what plays the other agents is called; None where it is the task's script.
         calibration: how far the posterior's probabilities can be trusted.
         beside: what else is said of the agent, none of which enters the verdict.
         worst: the worst levels that the adversary found, as the agent plays them, for pictures.
@@ -92,6 +93,7 @@ class Evaluation:
     knobs: dict[str, Any]
     seed: int
     judged: int
+    partners: str | None
     calibration: Calibration
     beside: Beside | None
     worst: list[Rollout] = field(repr=False)
@@ -143,6 +145,7 @@ class Evaluation:
             "judged_levels": self.judged,
             "beside": None if self.beside is None else figures_of(self.beside),
             "knobs": self.knobs,
+            **({} if self.partners is None else {"partners": self.partners}),
             "seed": self.seed,
             "versions": versions(),
         }
@@ -228,6 +231,7 @@ def evaluate(
         knobs=knobs,
         seed=seed,
         judged=min(judged, levels),
+        partners=None if partners is None else getattr(partners, "name", type(partners).__name__),
         calibration=known,
         beside=looks,
         worst=[] if looks is None else play_worst(agent, task, looks.adversary, knobs),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mesabench.engine.batch import Engine
 from mesabench.errors import AgentError
 from mesabench.observation import observe_batch
-from mesabench.rollout import Agent, Privileged
+from mesabench.rollout import Agent, Privileged, RowWise
 
 
 class Seated:
@@ -19,15 +19,21 @@ class Seated:
 
     Args:
         agent: an agent that keeps no state and does nothing by chance.
+        name: what it is called in results.
 
     Raises:
-        AgentError: the agent acts on the worlds themselves instead of what it sees.
+        AgentError: the agent acts on the worlds themselves instead of what it sees, or it draws.
     """
 
-    def __init__(self, agent: Agent):
+    def __init__(self, agent: Agent, name: str = "agent"):
         if isinstance(agent, Privileged):
             raise AgentError("an agent that is shown the worlds cannot be seated as another one")
-        self.agent = agent
+        if isinstance(agent, RowWise) and not agent.row_wise:
+            raise AgentError(
+                "an agent that draws its actions cannot be seated as another one; export it with "
+                "the greedy action"
+            )
+        self.agent, self.name = agent, name
 
     def __call__(self, engine: Engine, worlds: int) -> NDArray[np.int64]:
         """Return the actions [n, A − 1] in the first n worlds of an engine.
