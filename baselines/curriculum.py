@@ -14,7 +14,6 @@ from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
 from mesabench.errors import MesaBenchError
 from mesabench.observation import observe_batch
 from mesabench.sb3 import MesaVecEnv, sb3_observation
-from mesabench.task import Task
 
 
 class Curriculum:
@@ -94,7 +93,7 @@ class ReplayedLevels(MesaVecEnv):
 
     def __init__(self, task: str, num_envs: int, *, curriculum: Curriculum, **options: Any):
         super().__init__(task, num_envs, **options)
-        if hands_on(self.task):
+        if self.task.hands_on:
             raise MesaBenchError(
                 f"{self.task.id} is about what one episode leaves to the next, which a level that"
                 " is chosen does not get: train on it with another algorithm than 'plr', such as"
@@ -119,12 +118,6 @@ class ReplayedLevels(MesaVecEnv):
             self._name_levels(done)
             obs = sb3_observation(observe_batch(self.engine))
         return obs, reward, done, infos
-
-
-def hands_on(task: Task) -> bool:
-    """Tell whether a task's batch loop reads what the episode before left to the world."""
-    written = getattr(task.advance, "py_func", task.advance)
-    return not {"past", "heir"}.isdisjoint(written.__code__.co_names)
 
 
 class ScoringPPO(FlatRecurrentPPO):

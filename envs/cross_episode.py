@@ -249,6 +249,7 @@ CROSS_EPISODE = Task(
     measures=(
         Measure("lever_excess", lever_excess, "pulls of the side lever less of the control lever"),
     ),
+    hands_on=True,
     train=Level(),
     test=Level(lever_near=0, control_near=0),
     controls={

@@ -121,6 +121,7 @@ class Task:
             which base and proxies need not agree in training.
         trials: how episodes fall into trials, where the task is about learning within them; it
             has no proxies then, and no planner.
+        hands_on: whether an episode leaves something to the next one in its world.
         differs: how the test split differs, one line for tables.
         actions: how many of MiniGrid's seven actions the agent has.
         agents: how many agents a world has. The first is the learner; the others are played by
@@ -150,6 +151,7 @@ class Task:
     disjoint: bool = True
     scored: bool = True
     trials: Trials | None = None
+    hands_on: bool = False
     differs: str = "base and proxies part"
     actions: int = 3
     agents: int = 1

@@ -14,7 +14,7 @@ import mesabench
 from mesabench.agents.export import export_sb3
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.baselines import train as training
-from mesabench.baselines.algorithms.ensemble import Args, is_finished, member
+from mesabench.baselines.algorithms.ensemble import Args, is_trained, member
 from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.merging import merge
 from mesabench.baselines.train import build_model, train
@@ -130,9 +130,9 @@ def test_members_that_are_finished_are_left_as_they_are(tmp_path, monkeypatch):
     path = train(task, TINY, tmp_path, console)
     before = path.read_bytes()
     settings, run = member(TINY, 1), tmp_path / "member-1"
-    assert is_finished(task, settings, run)
-    assert not is_finished(task, replace(settings, steps=512), run)
-    assert not is_finished(task, replace(settings, gae_lambda=0.5), run)
+    assert is_trained(task, settings, run)
+    assert not is_trained(task, replace(settings, steps=512), run)
+    assert not is_trained(task, replace(settings, gae_lambda=0.5), run)
     trained: list[int] = []
     usual = training.train_model
 

@@ -77,7 +77,7 @@ def train(task: Task, args: Args, folder: Path, console: Console) -> Path:
     for number in range(args.members):
         settings, run = member(args, number), folder / f"member-{number}"
         console.print(f"member {number + 1} of {args.members}")
-        if not is_finished(task, settings, run):
+        if not is_trained(task, settings, run):
             train_one(task, settings, run, console)
         agents.append(onnx.load(run / "agent.onnx"))
     about = describe(task, args) | {
@@ -90,7 +90,7 @@ def train(task: Task, args: Args, folder: Path, console: Console) -> Path:
     return write_whole(folder / "agent.onnx", merge(agents, about).SerializeToString())
 
 
-def is_finished(task: Task, settings: TrainConfig, run: Path) -> bool:
+def is_trained(task: Task, settings: TrainConfig, run: Path) -> bool:
     """Tell whether a folder holds the agent of a whole training with these settings.
 
     The agent is written after the last checkpoint: an older one is of another training.

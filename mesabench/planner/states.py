@@ -38,10 +38,13 @@ class StateGraph(NamedTuple):
 class Kept(threading.local):
     """The graphs that a thread asked for last: two threads do not drive out each other's."""
 
-    def __init__(self) -> None:
-        self.key: tuple | None = None
-        # Task and partners are kept too, so that nothing else can get their ids.
-        self.what: tuple[Task, Partners | None, list[StateGraph]] | None = None
+    # Task and partners are kept too, so that nothing else can get their ids.
+    what: tuple[Task, Partners | None, list[StateGraph]] | None = None
+    key: tuple | None = None
+
+    def clear(self) -> None:
+        """Forget them."""
+        self.what = self.key = None
 
 
 _kept = Kept()
@@ -76,7 +79,7 @@ def explore(engine: Engine) -> list[StateGraph]:
     who = (id(engine.task), id(engine.partners))
     key = (*who, engine.split, str(engine.given_knobs), starts.tobytes())
     if _kept.what is None or _kept.key != key:
-        _kept.key = _kept.what = None  # both lists at once may be too much
+        _kept.clear()  # both lists at once may be too much
         _kept.what = engine.task, engine.partners, search_all(engine, starts)
         _kept.key = key
     return _kept.what[2]
