@@ -185,7 +185,7 @@ def evaluate(
             task that is planned on all states.
         judged: how many of the test levels inverse RL looks at.
         seed: of the bootstraps.
-        threads: how many threads may work.
+        threads: how many threads may play; planning goes on beside in threads of its own.
         name: what the agent is called in the result.
         beside: whether to look at the agent in all other ways, too (see `mesabench.beside`).
         partners: who plays the other agents of the task, a function of the worlds' state (see

@@ -114,3 +114,23 @@ def test_ways_part_where_no_action_is_best_for_all():
         ]
     )
     assert part(q).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("task_id", mesabench.task_ids(None))
+def test_who_is_blind_plays_the_same_worlds_and_may_look_again(task_id: str) -> None:
+    task = mesabench.get_task(task_id)
+    sees, blind = (Engine(task, "test", batch=8, blind=flag) for flag in (False, True))
+    actions = np.random.default_rng(3).integers(0, task.actions, (2 * task.horizon, 8, task.agents))
+    drawn = blind.world.image.copy()
+    for played in actions[:300]:
+        sees.step(played)
+        blind.step(played)
+    names = [n for n in sees.world.dtype.names if n not in ("image", "final_image", "scratch")]
+    for name in names:
+        np.testing.assert_array_equal(sees.world[name], blind.world[name])
+    for name in blind.course.dtype.names:
+        if name != "blind":
+            np.testing.assert_array_equal(sees.course[name], blind.course[name])
+    np.testing.assert_array_equal(blind.world.image, drawn)
+    blind.look_again(8)
+    np.testing.assert_array_equal(sees.world.image, blind.world.image)
