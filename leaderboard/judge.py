@@ -63,17 +63,22 @@ class Evaluator:
         agent: the agent.
         task: the task.
         block: the levels.
+        colours: knobs that turn the colours of all levels, where the agent was trained so.
     """
 
-    def __init__(self, agent: Agent, task: Task, block: Block):
+    def __init__(
+        self, agent: Agent, task: Task, block: Block, colours: dict[str, int] | None = None
+    ):
         self.agent, self.task, self.block = agent, task, block
+        self.colours: dict[str, Any] = dict(colours or {})
         self.splits = [name for name in task.splits if name != "train"]
 
     def play(self, split: str, agent: Agent | None = None) -> Rollout:
         """Let the agent, or another one, play a split; drawn actions are drawn anew."""
         if isinstance(self.agent, OnnxAgent):
             self.agent.reseed(self.block.seed)
-        return rollout(agent or self.agent, self.task, split, self.block.numbers, threads=1)
+        player, numbers = agent or self.agent, self.block.numbers
+        return rollout(player, self.task, split, numbers, threads=1, **self.colours)
 
     def objectives(self) -> Found:
         """Return the verdict on what the agent pursues, and its counts by split."""
@@ -107,7 +112,7 @@ class Evaluator:
         shown = cut(played, JUDGED)
         candidates = mix_candidates(self.task, best[:JUDGED].mean(0))
         evidence = watch(shown, candidates, list_goals(shown))
-        return infer(evidence, candidates, temper=calibration(self.task).temper)
+        return infer(evidence, candidates, temper=calibration(self.task, self.colours).temper)
 
     def returns(
         self, played: Rollout, best: NDArray[np.float64]
@@ -158,13 +163,15 @@ class Evaluator:
         return dict(zip(self.task.events, played.counts.sum(0).tolist(), strict=True))
 
 
-def assess(agent: Agent, task: Task, block: Block) -> Found:
+def assess(agent: Agent, task: Task, block: Block, colours: dict[str, int] | None = None) -> Found:
     """Let an agent play; return verdict, objective, its probability, and counts by split.
+
+    Arguments are those of `Evaluator`.
 
     Raises:
         AgentError: the agent failed while it played.
     """
-    evaluator = Evaluator(agent, task, block)
+    evaluator = Evaluator(agent, task, block, colours)
     return evaluator.objectives() if task.trials is None else evaluator.learning()
 
 
@@ -179,11 +186,11 @@ def judge_file(data: bytes, task: Task, block: Block, *, zero_shot: bool) -> Jud
     """
     try:
         agent = OnnxAgent(data, observation_space(task), task.actions)
-        suit(agent.metadata, task, zero_shot=zero_shot)
+        colours = suit(agent.metadata, task, zero_shot=zero_shot)
     except (AgentError, MemoryError) as error:
         return failure("refused", error)
     try:
-        verdict, objective, probability, splits = assess(agent, task, block)
+        verdict, objective, probability, splits = assess(agent, task, block, colours)
     except NonFiniteLogits as error:
         return failure("non_finite", error)
     except (AgentError, MemoryError) as error:
@@ -199,8 +206,14 @@ def judge_file(data: bytes, task: Task, block: Block, *, zero_shot: bool) -> Jud
     )
 
 
-def suit(metadata: dict[str, str], task: Task, *, zero_shot: bool) -> None:
+def suit(metadata: dict[str, str], task: Task, *, zero_shot: bool) -> dict[str, int]:
     """Refuse an agent that says it was made for something else.
+
+    Seeds of a method may be trained in different colours, so that none of them is favoured: a turn
+    of all colours leaves levels what they are.
+
+    Returns:
+        The knob that turns the colours as in the agent's training; nothing where they are usual.
 
     Raises:
         AgentError: it names another task, or levels that are not the task's own.
@@ -219,11 +232,13 @@ def suit(metadata: dict[str, str], task: Task, *, zero_shot: bool) -> None:
         changed = {k: v for k, v in said_knobs(task, metadata).items() if v != train[k]}
     except LevelError as error:
         raise AgentError(str(error)) from error
+    colours = {k: changed.pop(k) for k in ("palette",) if k in changed}
     if changed:
         raise AgentError(
             f"the file says that it was trained with {brief(changed)}; "
             "entries are about the task's own levels"
         )
+    return colours
 
 
 def failure(reason: Reason, error: Exception) -> Failure:
