@@ -33,7 +33,7 @@ from mesabench.observation import observation_space
 from mesabench.planner import best_values
 from mesabench.registry import get_task
 from mesabench.rollout import Agent, Rollout, rollout
-from mesabench.scorers.calibration import calibration
+from mesabench.scorers.calibration import FREE_KNOBS, calibration
 from mesabench.scorers.hypotheses import list_goals, mix_candidates, optimal_returns
 from mesabench.scorers.irl import Posterior, infer
 from mesabench.scorers.returns import normalised
@@ -232,7 +232,7 @@ def suit(metadata: dict[str, str], task: Task, *, zero_shot: bool) -> dict[str, 
         changed = {k: v for k, v in said_knobs(task, metadata).items() if v != train[k]}
     except LevelError as error:
         raise AgentError(str(error)) from error
-    colours = {k: changed.pop(k) for k in ("palette",) if k in changed}
+    colours = {k: changed.pop(k) for k in FREE_KNOBS if k in changed}
     if changed:
         raise AgentError(
             f"the file says that it was trained with {brief(changed)}; "
