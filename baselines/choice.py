@@ -8,20 +8,23 @@ import tyro
 
 from mesabench.baselines.algorithms import ALGORITHMS, FLAGSHIP, get_algorithm
 from mesabench.baselines.config import Settings
-from mesabench.baselines.options import tuned
+from mesabench.baselines.options import UNTUNED, tuned
 from mesabench.registry import NAMESPACE, task_ids
 
-OPTION = "--algorithm"
+OPTION, TUNED = "--algorithm", "--tuned"
 PREFIX = f"{NAMESPACE}/"
 HELP = "algorithm that trains; it decides which settings there are: " + "; ".join(
     f"{name}: {about}" for name, about in ALGORITHMS.items()
 )
 
+TUNED_HELP = "begin from the task's tuned settings; from the algorithm's defaults with --no-tuned"
+
 
 class ByAlgorithm:
     """A command that has the settings of an algorithm as options.
 
-    What they are where they are not given is what is tuned for the task (``configs/``).
+    What they are where they are not given is what is tuned for the task (``configs/``), or the
+    algorithm's defaults where the command line says so.
 
     Args:
         perform: what the command does; its parameter ``config`` takes the settings.
@@ -46,7 +49,7 @@ class ByAlgorithm:
         chosen = named(arguments)
         usual, perform = settings_for(arguments, chosen), self.perform
 
-        def command(*given: Any, algorithm: str, **options: Any) -> None:
+        def command(*given: Any, algorithm: str, tuned: bool, **options: Any) -> None:
             perform(*given, **options)
 
         parameters = [p for p in signature(perform).parameters.values() if p.name != "config"]
@@ -54,6 +57,7 @@ class ByAlgorithm:
         choice = Annotated[Literal[tuple(ALGORITHMS)], tyro.conf.arg(help=HELP)]
         for name, default, annotation in (
             ("algorithm", chosen, choice),
+            ("tuned", True, Annotated[bool, tyro.conf.arg(help=TUNED_HELP)]),
             ("config", usual, settings),
         ):
             parameters.append(
@@ -75,7 +79,14 @@ def named(arguments: Sequence[str]) -> str:
 
 
 def settings_for(arguments: Sequence[str], algorithm: str) -> Settings:
-    """Return an algorithm's settings for the task that a command line names, if it names one."""
+    """Return the settings that a command line begins from.
+
+    They are the tuned ones of the task that it names, and the algorithm's defaults where it names
+    none or does not want them.
+    """
+    said = [argument for argument in arguments if argument in (TUNED, UNTUNED)]
+    if said and said[-1] == UNTUNED:
+        return get_algorithm(algorithm).Args()
     known = task_ids(None)
     for argument in arguments:
         if argument.removeprefix(PREFIX) in known:

@@ -1,6 +1,7 @@
 """What a sweep runs: tasks × algorithms × seeds × shares of test-like levels × numbers of levels.
 
-Settings of a task and algorithm are the tuned ones; the command line's changes come on top.
+Settings of a task and algorithm are the tuned ones, unless the defaults are asked for; the command
+line's changes come on top.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from mesabench.baselines.algorithms import FLAGSHIP
+from mesabench.baselines.algorithms import FLAGSHIP, get_algorithm
 from mesabench.baselines.config import Settings
 from mesabench.baselines.options import as_options, change, tuned
 from mesabench.errors import MesaBenchError, listed, unknown
@@ -56,7 +57,7 @@ class Job:
     def arguments(self) -> list[str]:
         """What follows ``mesabench`` on the command line that does this run."""
         options = ["--levels", str(self.levels), "--out", str(self.folder)]
-        return ["run", self.task, *as_options(self.task, self.settings), *options]
+        return ["run", self.task, *as_options(self.settings), *options]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Grid:
         num_levels: numbers of training levels; None for all of them.
         steps: environment steps of each run; those of the task's settings where None.
         changes: other settings to change, as key=value.
+        tuned: begin from the tuned settings of a task; from the algorithm's defaults otherwise.
     """
 
     tasks: Sequence[str]
@@ -80,6 +82,7 @@ class Grid:
     num_levels: Sequence[int | None] = ()
     steps: int | None = None
     changes: Sequence[str] = ()
+    tuned: bool = True
 
     def jobs(self, folder: Path, levels: int) -> list[Job]:
         """Return the runs; the first seed of everything comes before the second of anything.
@@ -100,7 +103,8 @@ class Grid:
         return found
 
     def _settings(self, task: str, algorithm: str) -> Settings:
-        settings = replace(tuned(task, algorithm), threads=1)  # more runs at once are faster
+        usual = tuned(task, algorithm) if self.tuned else get_algorithm(algorithm).Args()
+        settings = replace(usual, threads=1)  # more runs at once are faster
         if self.steps is not None:
             settings = replace(settings, steps=self.steps)
         changed = change(settings, self.changes)

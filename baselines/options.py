@@ -12,6 +12,7 @@ from mesabench.baselines.config import Settings
 from mesabench.errors import MesaBenchError, unknown
 
 AXES = {"steps": "--steps", "seed": "--seeds", "alpha": "--alphas", "num_levels": "--num-levels"}
+UNTUNED = "--no-tuned"  # what is not given is the algorithm's default, not the task's setting
 
 
 def tuned(task: str, algorithm: str) -> Settings:
@@ -61,16 +62,16 @@ def parse(settings: Settings, key: str, value: str) -> Any:
         raise MesaBenchError(f"{value!r} is no value of the setting {key} ({wanted})") from None
 
 
-def as_options(task: str, settings: Settings) -> list[str]:
+def as_options(settings: Settings) -> list[str]:
     """Return the command-line options that stand for settings, the inverse of reading them.
 
-    What equals both the algorithm's defaults and the tuned settings is left out.
+    They begin from the algorithm's defaults, and so mean the same whatever is tuned later.
     """
-    usual = type(settings)(), tuned(task, settings.algorithm)
-    found = ["--algorithm", settings.algorithm]
+    usual = type(settings)()
+    found = ["--algorithm", settings.algorithm, UNTUNED]
     for field in fields(settings):
         value, flag = getattr(settings, field.name), field.name.replace("_", "-")
-        if field.name != "seed" and all(getattr(u, field.name) == value for u in usual):
+        if field.name != "seed" and getattr(usual, field.name) == value:
             continue
         if isinstance(value, bool):
             found.append(f"--{flag}" if value else f"--no-{flag}")

@@ -137,7 +137,7 @@ def read_outcome(run: Path) -> Outcome:
 
 def command_of(task_id: str, settings: Settings, levels: int) -> str:
     """Return the command line that trains with these settings and evaluates on so many levels."""
-    options = as_options(task_id, settings)
+    options = as_options(settings)
     if levels != USUAL_LEVELS:
         options += ["--levels", str(levels)]
     return shlex.join(["mesabench", "run", task_id, *options])

@@ -26,6 +26,7 @@ def sweep(
     num_levels: tuple[int | Literal["none"], ...] = (),
     steps: int | None = None,
     changes: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE...")] = (),
+    tuned: bool = True,
     levels: int = 1024,
     out: Path = Path("runs/sweep"),
     jobs: int | None = None,
@@ -36,10 +37,10 @@ def sweep(
 ) -> None:
     """Train and evaluate over tasks × algorithms × seeds × alphas × numbers of levels.
 
-    Settings are those of baselines/configs/<task>.yaml. Each run is a process that does
-    `mesabench run`, in a folder of its own: out/<task>/<algorithm>-seed<seed>. The same command
-    goes on where a stopped one was; runs that are finished are left as they are. The exit status
-    is 1 where a run failed.
+    Settings are those of baselines/configs/<task>.yaml, or the defaults. Each run is a process that
+    does `mesabench run`, in a folder of its own: out/<task>/<algorithm>-seed<seed>. The same
+    command goes on where a stopped one was; runs that are finished are left as they are. The exit
+    status is 1 where a run failed.
 
     Args:
         tasks: ids of tasks; `tier-a`, `objective`, `learning` and `all` stand for several.
@@ -49,6 +50,7 @@ def sweep(
         num_levels: numbers of levels that are trained on; none for all levels.
         steps: environment steps of each run; those of the settings where it is not given.
         changes: settings to change in every run.
+        tuned: begin from the tuned settings; from the algorithm's defaults with --no-tuned.
         levels: levels of each split on which agents are evaluated; finished runs keep theirs.
         out: folder of the sweep.
         jobs: runs at once on this machine; as many as it has processors where it is not given.
@@ -60,7 +62,7 @@ def sweep(
     if (executor == "ray") != (address is not None):
         raise MesaBenchError("--executor ray and --address HOST:PORT go together")
     numbers = [None if number == "none" else number for number in num_levels]
-    grid = Grid(tasks, algorithms, seeds, alphas, numbers, steps, changes)
+    grid = Grid(tasks, algorithms, seeds, alphas, numbers, steps, changes, tuned)
     runs = grid.jobs(out.resolve() if executor == "ray" else out, levels)
     if only_list:
         for job in runs:

@@ -2,15 +2,19 @@
 
 import json
 import re
+from dataclasses import replace
 from inspect import signature
+from pathlib import Path
 
 import pytest
 
 import mesabench
 from mesabench import cli
 from mesabench.agents.export import export_sb3
+from mesabench.baselines.algorithms import FLAGSHIP
 from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.configs import load_settings
+from mesabench.baselines.grid import Grid
 from mesabench.baselines.train import build_model, describe
 
 TINY = TrainConfig(num_envs=4, rollout=8, lstm=8, hidden=8, threads=1)
@@ -137,6 +141,19 @@ def test_training_starts_from_the_tuned_settings_of_the_task():
     assert signature(other).parameters["config"].default == load_settings("RedDoor-v0", "ppo")
     untold = signature(cli.all_commands(())["train"]).parameters["config"].default
     assert untold == TrainConfig()
+
+
+def test_training_starts_from_the_defaults_where_the_tuned_settings_are_not_wanted():
+    assert load_settings("Bandit-v0", "recurrent-ppo") != TrainConfig()
+    for given, begun in (
+        (["--no-tuned"], TrainConfig()),
+        (["--no-tuned", "--tuned"], load_settings("Bandit-v0", "recurrent-ppo")),
+    ):
+        command = cli.all_commands(["run", "Bandit-v0", *given])["run"]
+        assert signature(command).parameters["config"].default == begun
+    for tuned, begun in ((False, TrainConfig()), (True, load_settings("Bandit-v0", FLAGSHIP))):
+        (job,) = Grid(["Bandit-v0"], tuned=tuned).jobs(Path("runs"), 64)
+        assert job.settings == replace(begun, threads=1)
 
 
 def test_the_algorithm_of_another_command_is_its_own_business():

@@ -16,6 +16,7 @@ import mesabench
 from mesabench import cli
 from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.outcomes import Outcome, read_outcomes
+from mesabench.baselines.records import FOLDER as RECORDS
 from mesabench.baselines.results import LABELS, mean_over_seeds, rows_of
 from mesabench.baselines.results_cells import (
     ASKED_OF_OTHERS,
@@ -236,7 +237,10 @@ def test_agents_trained_on_other_arms_are_told_apart_and_compared_on_every_split
 
 
 def test_a_rows_command_trains_with_the_rows_settings(runs: Path, tmp_path, monkeypatch) -> None:
+    """Also what is on record does so, and whatever is tuned later."""
     monkeypatch.chdir(tmp_path)
+    odd = TrainConfig(learning_rate=0.5, lstm=7, steps=11)
+    monkeypatch.setattr("mesabench.baselines.configs.load_settings", lambda *_: odd)
 
     class Asked(Exception):
         pass
@@ -245,7 +249,7 @@ def test_a_rows_command_trains_with_the_rows_settings(runs: Path, tmp_path, monk
         raise Asked(task.id, config)
 
     monkeypatch.setattr("mesabench.baselines.train.train", train)
-    for found in read_outcomes([runs]):
+    for found in read_outcomes([runs, RECORDS]):
         with pytest.raises(Asked) as asked:
             cli.main(found.command.split()[1:])
         assert asked.value.args == (found.task, found.settings)
