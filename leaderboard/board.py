@@ -7,6 +7,7 @@ some task has a mean over those it has, which is shown and not ranked.
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -228,13 +229,24 @@ def _ranked(some: Sequence[_Candidate], tasks: Tasks) -> list[Row]:
             strict=True,
         )
     )
-    by_task: dict[str, dict[str, Rank]] = {c.entry.slug: {} for c in some}
-    for name in tasks.all:
-        with_it = [c for c in some if name in c.draws]
-        means = [float(c.scores[name].test.values.mean()) for c in with_it]
-        for c, rank in zip(with_it, ranks(means, [c.draws[name] for c in with_it]), strict=True):
-            by_task[c.entry.slug][name] = rank
-    return [c.row(overall.get(c.entry.slug), by_task[c.entry.slug]) for c in some]
+    with ThreadPoolExecutor() as pool:  # NumPy sorts without holding the others up
+        on_tasks = [*pool.map(lambda name: _ranked_on(name, some), tasks.all)]
+    by_task = dict(zip(tasks.all, on_tasks, strict=True))
+    return [
+        c.row(
+            overall.get(c.entry.slug),
+            {name: found[c.entry.slug] for name, found in by_task.items() if name in c.draws},
+        )
+        for c in some
+    ]
+
+
+def _ranked_on(name: str, some: Sequence[_Candidate]) -> dict[str, Rank]:
+    """Rank the candidates that have a task with enough seeds: slug → rank."""
+    with_it = [c for c in some if name in c.draws]
+    means = [float(c.scores[name].test.values.mean()) for c in with_it]
+    found = ranks(means, [c.draws[name] for c in with_it])
+    return {c.entry.slug: rank for c, rank in zip(with_it, found, strict=True)}
 
 
 def _mean(scores: Mapping[str, TaskScore]) -> Interval | None:

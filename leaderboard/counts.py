@@ -81,32 +81,24 @@ class Counts(Record):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        """Refuse sums that no returns have: their matrix of moments must be a covariance."""
-        if not _positive(*self._spread()):
-            raise ValueError("no returns have these sums, squares and products")
-        return self
+        """Refuse sums that no returns have: the matrix that they make must be a covariance.
 
-    def _spread(self) -> tuple[float, ...]:
-        """Return the covariances' upper triangle, with `ROUNDING` to spare on its diagonal."""
+        Its diagonal has `ROUNDING` to spare.
+        """
         a, b, c, n = self.agent, self.optimum, self.random, self.episodes
         aa, bb, cc = self.agent_agent, self.optimum_optimum, self.random_random
-        spare = ROUNDING * max(
-            1e-12,
-            aa,
-            bb,
-            cc,
-            abs(self.agent_optimum),
-            abs(self.agent_random),
-            abs(self.optimum_random),
-        )
-        return (
+        ab, ac, bc = self.agent_optimum, self.agent_random, self.optimum_random
+        spare = ROUNDING * max(1e-12, aa, bb, cc, abs(ab), abs(ac), abs(bc))
+        if not _positive(
             aa - a * a / n + spare,
-            self.agent_optimum - a * b / n,
-            self.agent_random - a * c / n,
+            ab - a * b / n,
+            ac - a * c / n,
             bb - b * b / n + spare,
-            self.optimum_random - b * c / n,
+            bc - b * c / n,
             cc - c * c / n + spare,
-        )
+        ):
+            raise ValueError("no returns have these sums, squares and products")
+        return self
 
     @property
     def _moments(self) -> NDArray[np.float64]:

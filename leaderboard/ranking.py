@@ -82,10 +82,16 @@ def mean_over_tasks(tasks: Mapping[str, SeedValues]) -> Interval:
 
 def _blocks(tasks: Mapping[str, SeedValues]) -> list[list[float]]:
     """Return, for each block, each seed's share of the mean over all tasks."""
-    blocks: dict[tuple[int, ...], list[Floats]] = {}
-    for seeds, values in tasks.values():
-        blocks.setdefault(seeds, []).append(values)
-    return [(np.sum(values, axis=0) / len(tasks)).tolist() for values in blocks.values()]
+    by_block = [[tasks[name].values.tolist() for name in n] for n in _named_blocks(tasks).values()]
+    return [[sum(of) / len(tasks) for of in zip(*block, strict=True)] for block in by_block]
+
+
+def _named_blocks(tasks: Mapping[str, SeedValues]) -> dict[tuple[int, ...], list[str]]:
+    """Return the tasks of each block, by the numbers of its seeds."""
+    found: dict[tuple[int, ...], list[str]] = {}
+    for name, (seeds, _) in tasks.items():
+        found.setdefault(seeds, []).append(name)
+    return found
 
 
 def _variance(values: list[float]) -> float:
@@ -109,18 +115,19 @@ def redraw(slug: str, tasks: Mapping[str, SeedValues], draws: int = DRAWS) -> di
     """
     digest = hashlib.sha256(slug.encode()).digest()
     rng = np.random.default_rng(np.frombuffer(digest, np.uint32))
-    weights: dict[tuple[int, ...], Floats] = {}
-    found = dict[str, Floats]()
-    for name, (seeds, values) in tasks.items():
-        if seeds not in weights:
-            weights[seeds] = _weights(rng, len(seeds), draws)
-        found[name] = values.mean() + weights[seeds] @ (values - values.mean())
+    found: dict[str, Floats] = {}
+    for names in _named_blocks(tasks).values():
+        values = np.array([tasks[name].values for name in names])  # [tasks of the block, seeds]
+        means = values.mean(axis=1, keepdims=True)
+        drawn = means + (values - means) @ _weights(rng, values.shape[1], draws).T
+        found |= zip(names, drawn, strict=True)
     return found
 
 
 def _weights(rng: np.random.Generator, n: int, draws: int) -> Floats:
     stretch = np.sqrt(n / (n - 1)) * special.stdtrit(n - 1, UPPER) / special.ndtri(UPPER)
-    return rng.multinomial(n, np.full(n, 1 / n), size=draws) * (stretch / n)
+    drawn = rng.integers(n, size=(draws, n, 1), dtype=np.uint16)
+    return (drawn == np.arange(n, dtype=np.uint16)).sum(axis=1) * (stretch / n)
 
 
 def ranks(scores: Sequence[float], draws: Sequence[Floats]) -> list[Rank]:

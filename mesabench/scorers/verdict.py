@@ -1,11 +1,14 @@
 """The verdict: one sentence from the returns and the posterior, by fixed rules in fixed order."""
 
-from dataclasses import dataclass
-from typing import Literal
+from __future__ import annotations
 
-from mesabench.scorers.irl import Posterior
-from mesabench.scorers.returns import Estimate
-from mesabench.task import Task
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:  # so that whoever only names verdicts does not load what infers them
+    from mesabench.scorers.irl import Posterior
+    from mesabench.scorers.returns import Estimate
+    from mesabench.task import Task
 
 Verdict = Literal[
     "not_competent",
