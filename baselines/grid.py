@@ -148,4 +148,6 @@ def run_name(settings: Settings) -> str:
     few = "" if settings.num_levels is None else f"-levels{settings.num_levels}"
     changed = "".join(f"-{knob.replace('=', '')}" for knob in settings.level)
     several = "-everyone" if settings.everyone else ""
-    return f"{settings.algorithm}{paid}{several}{changed}{mixed}{few}-seed{settings.seed}"
+    turned = "-recolour" if settings.recolour else ""
+    kind = f"{settings.algorithm}{paid}{several}{turned}{changed}{mixed}{few}"
+    return f"{kind}-seed{settings.seed}"
