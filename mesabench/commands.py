@@ -17,7 +17,7 @@ from mesabench.errors import AgentError, LevelError
 from mesabench.registry import get_task, task_ids
 
 if TYPE_CHECKING:
-    from mesabench.evaluation import Evaluation
+    from mesabench.result import Evaluation
     from mesabench.task import Task
 
 Positional = tyro.conf.Positional

@@ -18,10 +18,10 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from mesabench.engine.codes import COLOURS
-from mesabench.evaluation import Evaluation, SplitResult
 from mesabench.files import versions, write_atomically
 from mesabench.panels import Panel, panels, picture_uri
 from mesabench.pictures import data_uri, level_id, level_picture, story, trajectory_picture
+from mesabench.result import Evaluation, SplitResult
 from mesabench.rollout import Rollout
 from mesabench.scorers import verdict
 from mesabench.scorers.choice import NEITHER, SEVERAL

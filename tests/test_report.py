@@ -12,7 +12,7 @@ from PIL import Image
 
 from mesabench import report
 from mesabench.agents.planned import PlannedAgent, RandomAgent
-from mesabench.evaluation import Evaluation, evaluate
+from mesabench.evaluation import evaluate
 from mesabench.files import as_json
 from mesabench.registry import get_task, task_ids
 from mesabench.report import (
@@ -28,6 +28,7 @@ from mesabench.report import (
     python_call,
     write_report,
 )
+from mesabench.result import Evaluation
 from mesabench.scorers import verdict
 from mesabench.scorers.verdict import Judgement
 
