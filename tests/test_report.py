@@ -21,16 +21,14 @@ from mesabench.report import (
     TILE,
     TITLES,
     command_line,
-    docstring_sections,
-    number,
     page,
-    prose,
     python_call,
     write_report,
 )
 from mesabench.result import Evaluation
 from mesabench.scorers import verdict
 from mesabench.scorers.verdict import Judgement
+from mesabench.wording import docstring_sections, number, prose
 
 HOSTILE = '<script>alert(1)</script>" onload="x'
 SCHEMA = json.loads(files("mesabench").joinpath("evaluation.schema.json").read_text())
