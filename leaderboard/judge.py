@@ -20,11 +20,11 @@ from mesabench.adaptivity.outcome import against, chance, deprived, scores
 from mesabench.adaptivity.references import BAYES, RANDOM, references_for, trials_of
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.planned import RandomAgent
-from mesabench.commands import said_knobs
 from mesabench.errors import AgentError, LevelError, NonFiniteLogits
 from mesabench.evaluation import JUDGED, RANDOM_SEED, cut
 from mesabench.files import write_atomically
 from mesabench.fingerprint import fingerprint
+from mesabench.knobs import said_knobs
 from mesabench.leaderboard.counts import Counts
 from mesabench.leaderboard.entry import Failure, Judged, Reason, Verdict
 from mesabench.leaderboard.levels import Block
