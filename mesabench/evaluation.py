@@ -1,18 +1,18 @@
 """`evaluate`: from an agent to a verdict, with everything that a page or a paper says of it."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from mesabench.agents.kinds import Agent
 from mesabench.agents.planned import RandomAgent
 from mesabench.beside.looks import Beside, Subject, look_beside, play_worst
 from mesabench.engine.batch import Partners
 from mesabench.errors import TaskError
 from mesabench.registry import get_task
 from mesabench.result import Evaluation, ObjectiveReturn, SplitResult
-from mesabench.rollout import Agent, Rollout, rollout
+from mesabench.rollout import Rollout, cut, rollout
 from mesabench.scorers.calibration import Calibration, calibration
 from mesabench.scorers.choice import first_choice
 from mesabench.scorers.evidence import Evidence
@@ -187,22 +187,4 @@ def score(
         raw=estimate(played.returns(objective, discounted=False), seed=seed),
         optimum=None if optimum is None else float(optimum.mean()),
         random=float(random.mean()),
-    )
-
-
-def cut(played: Rollout, levels: int) -> Rollout:
-    """Return a rollout's first levels."""
-    longest = int(played.lengths[:levels].max())
-    return replace(
-        played,
-        levels=played.levels[:levels],
-        layouts=played.layouts[:levels],
-        actions=played.actions[:longest, :levels],
-        poses=played.poses[: longest + 1, :levels],
-        events=played.events[:longest, :levels],
-        lengths=played.lengths[:levels],
-        terminated=played.terminated[:levels],
-        grid=played.grid[:levels],
-        marks=played.marks[:levels],
-        inventory=played.inventory[:levels],
     )
