@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.kinds import Agent
 from mesabench.agents.planned import PlannedAgent
 from mesabench.baselines.organisms import Other
 from mesabench.registry import get_task
-from mesabench.rollout import Agent, Rollout, rollout
+from mesabench.rollout import Rollout, rollout
 from mesabench.scorers.hypotheses import optimal_returns
 from mesabench.task import Task
 

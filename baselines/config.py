@@ -5,8 +5,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal
 
-from mesabench.commands import parse_knobs
 from mesabench.engine.codes import NUM_COLOURS
+from mesabench.knobs import parse_knobs
 from mesabench.registry import get_task
 
 QUICK_STEPS = 500_000

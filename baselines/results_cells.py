@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mesabench.adaptivity.marks import ASKED_OF_OTHERS
 from mesabench.baselines.outcomes import Outcome
 from mesabench.baselines.results import Mean, Row
 
 HEADER = ("task", "algorithm", "settings", "n", "held-out", "test", "verdicts", "worst seed")
 UNCALIBRATED = "†"  # beside a verdict
 UNMET = "✗"  # beside a mark
-ASKED_OF_OTHERS = "asked of agents trained on such"
 MARKS_HEADER = ("task", "algorithm", "seed", "mark", "found", "asked", "passed")
 
 
@@ -82,7 +82,7 @@ def marks_by_seed(outcomes: Sequence[Outcome]) -> Cells:
     rows: dict[tuple[str, str, str, str], dict[int, str]] = {}
     for o in asked:
         for mark in o.evaluation["passes"]:
-            if ASKED_OF_OTHERS not in mark["line"]:
+            if mark["line"] not in ASKED_OF_OTHERS:
                 key = (o.task, o.settings.algorithm, mark["line"], mark["asked"])
                 unmet = "" if mark["passed"] else f" {UNMET}"
                 rows.setdefault(key, {})[o.settings.seed] = found_cell(mark["found"]) + unmet

@@ -55,7 +55,7 @@ def trained_steps(run: Path) -> float:
 
     An evaluation may be of an agent that was to be trained for longer afterwards.
     """
-    from mesabench.commands import read_metadata
+    from mesabench.agents.vetting import read_metadata
 
     try:
         return float(read_metadata(run / "agent.onnx").get("training_steps", "inf"))

@@ -22,13 +22,12 @@ from mesabench.evaluation import (
     JUDGED,
     RANDOM_SEED,
     STATE_LEVELS,
-    cut,
     infer_objective,
     score,
 )
 from mesabench.observation import observation_space
 from mesabench.registry import get_objective_task
-from mesabench.rollout import Rollout, rollout
+from mesabench.rollout import Rollout, cut, rollout
 from mesabench.scorers.calibration import calibration
 from mesabench.scorers.hypotheses import optimal_returns
 from mesabench.scorers.returns import Estimate

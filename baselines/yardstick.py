@@ -11,9 +11,10 @@ import numpy as np
 
 from mesabench.adaptivity.outcome import scores
 from mesabench.adaptivity.references import BAYES, RANDOM, references_for
+from mesabench.agents.kinds import Agent
 from mesabench.agents.planned import RandomAgent
 from mesabench.evaluation import RANDOM_SEED, STATE_LEVELS
-from mesabench.rollout import Agent, rollout
+from mesabench.rollout import rollout
 from mesabench.scorers.hypotheses import optimal_returns
 from mesabench.task import Task
 from mesabench.trials import read_history

@@ -63,14 +63,11 @@ from mesabench.engine.cache import inner, kernel
 from mesabench.engine.codes import (
     BLUE,
     DONE,
-    EMPTY,
     FORWARD,
     GREEN,
     KEY,
-    LEFT,
     NUM_COLOURS,
     RED,
-    RIGHT,
     SCRIPTED,
     WALL,
 )
@@ -82,10 +79,9 @@ from mesabench.engine.layout import (
     pick_empty,
     place_agent,
     put,
-    step_x,
-    step_y,
 )
 from mesabench.engine.rng import randint
+from mesabench.engine.ways import ANY_COLOUR, measure_ways, next_action
 from mesabench.engine.world import DIR, X, Y
 from mesabench.rules import Rule
 from mesabench.task import Control, Count, Measure, Objective, Palette, Percent, Size, Task
@@ -100,7 +96,6 @@ LEARNER, PARTNER = 0, 1
 GOALS = 3
 GAP = 3  # cells between two goals, along rows and columns, at least
 TRIES = 64
-FAR = 1 << 20
 PENALTY = -0.5
 Switch = Annotated[int, range(2)]
 
@@ -204,46 +199,12 @@ def lead(world, b):
     pose, memory = world.pose[b, PARTNER], world.memory[b]
     if pose[X] < 0:
         return DONE
-    height = world.grid.shape[2]
-    target = find_goal(world, b, next_of_partner(world, b, memory[LAST + PARTNER] - 1))
-    measure_ways(world, b, target)
-    here = pose[X] * height + pose[Y]
-    for turn in (0, 1, 3, 2):
-        way = (pose[DIR] + turn) & 3
-        ahead = here + step_x(way) * height + step_y(way)
-        if world.scratch[b, 0, ahead] != world.scratch[b, 0, here] - 1:
-            continue
-        if turn != 0:
-            return LEFT if turn == 3 else RIGHT
-        waits = ahead == target and memory[LAST + LEARNER] != memory[LAST + PARTNER]
-        return DONE if waits else FORWARD
-    return DONE
-
-
-@inner
-def measure_ways(world, b, target):
-    """Count the moves from every cell to a goal, past the other goals.
-
-    They stand in ``world.scratch[b, 0, x * H + y]``, a large number where there is no way.
-    """
-    height = world.grid.shape[2]
-    moves, queue = world.scratch[b, 0], world.scratch[b, 1]
-    for cell in range(world.grid.shape[1] * height):
-        moves[cell] = FAR
-    moves[target], queue[0] = 0, target
-    head, tail = 0, 1
-    while head < tail:
-        cell = queue[head]
-        head += 1
-        for way in range(4):
-            after = cell + step_x(way) * height + step_y(way)
-            kind = world.grid[b, after // height, after % height, 0]
-            if moves[after] < FAR or kind == WALL:
-                continue
-            moves[after] = moves[cell] + 1
-            if kind == EMPTY:  # a goal may be left, but not passed over
-                queue[tail] = after
-                tail += 1
+    goal = next_of_partner(world, b, memory[LAST + PARTNER] - 1)
+    measure_ways(world, b, KEY + goal, ANY_COLOUR, WALL, False)
+    action = next_action(world, b, PARTNER)
+    before = world.scratch[b, 0, pose[X] * world.grid.shape[2] + pose[Y]] == 1
+    waits = before and memory[LAST + LEARNER] != memory[LAST + PARTNER]
+    return DONE if waits and action == FORWARD else action
 
 
 @inner

@@ -58,31 +58,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesabench.engine.cache import inner, kernel
-from mesabench.engine.codes import (
-    BLUE,
-    BOX,
-    DONE,
-    FORWARD,
-    GREEN,
-    KEY,
-    LEFT,
-    NUM_COLOURS,
-    RED,
-    RIGHT,
-    SCRIPTED,
-    WALL,
-)
+from mesabench.engine.codes import BLUE, BOX, GREEN, KEY, NUM_COLOURS, RED, SCRIPTED, WALL
 from mesabench.engine.episode import drafting, look, play, settle
-from mesabench.engine.layout import (
-    carve_room,
-    measure_walks,
-    pick_empty,
-    place_agent,
-    put,
-    step_x,
-    step_y,
-)
-from mesabench.engine.world import DIR, X, Y
+from mesabench.engine.layout import carve_room, measure_walks, pick_empty, place_agent, put
+from mesabench.engine.ways import ANY_COLOUR, FAR, measure_ways, next_action
 from mesabench.rules import Rule
 from mesabench.task import Control, Count, Measure, Objective, Palette, Size, Task
 
@@ -90,7 +69,6 @@ TEAM_CHEST, DENIED, RED_KEY, GREEN_KEY, CHEST = range(5)  # events: the tick's, 
 LEARNER, PARTNER = 0, 1
 MEANT_FOR = (RED, GREEN)  # colours of the agents, as they are seen, and of the keys meant for them
 TRIES = 64
-FAR = 1 << 20
 Switch = Annotated[int, range(2)]
 
 
@@ -193,48 +171,11 @@ def exchange(world, b, palette):
 @inner
 def fetch(world, b, a, palette):
     """Return what the script does for agent `a`: fetch its next key, or bring that to a chest."""
-    pose = world.pose[b, a]
-    height = world.grid.shape[2]
     if world.inventory[b, a, 0] > 0:
-        measure_ways(world, b, BOX, -1)
+        measure_ways(world, b, BOX, ANY_COLOUR, KEY, True)
     else:
-        measure_ways(world, b, KEY, (MEANT_FOR[a] + palette) % NUM_COLOURS)
-    here = pose[X] * height + pose[Y]
-    for turn in (0, 1, 3, 2):
-        way = (pose[DIR] + turn) & 3
-        ahead = here + step_x(way) * height + step_y(way)
-        if world.scratch[b, 0, ahead] == world.scratch[b, 0, here] - 1:
-            if turn == 0:
-                return FORWARD
-            return LEFT if turn == 3 else RIGHT
-    return DONE
-
-
-@inner
-def measure_ways(world, b, thing, colour):
-    """Count the moves from every cell to the nearest thing of a kind, not over any other key.
-
-    They stand in ``world.scratch[b, 0, x * H + y]``, a large number where there is no way. Things
-    of every colour count where `colour` is negative.
-    """
-    height = world.grid.shape[2]
-    moves, queue = world.scratch[b, 0], world.scratch[b, 1]
-    head, tail = 0, 0
-    for cell in range(world.grid.shape[1] * height):
-        x, y = cell // height, cell % height
-        moves[cell] = FAR
-        if world.grid[b, x, y, 0] == thing and (colour < 0 or world.grid[b, x, y, 1] == colour):
-            moves[cell], queue[tail] = 0, cell
-            tail += 1
-    while head < tail:
-        cell = queue[head]
-        head += 1
-        for way in range(4):
-            after = cell + step_x(way) * height + step_y(way)
-            kind = world.grid[b, after // height, after % height, 0]
-            if moves[after] == FAR and kind != WALL and kind != KEY:
-                moves[after], queue[tail] = moves[cell] + 1, after
-                tail += 1
+        measure_ways(world, b, KEY, (MEANT_FOR[a] + palette) % NUM_COLOURS, KEY, True)
+    return next_action(world, b, a)
 
 
 @inner

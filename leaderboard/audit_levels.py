@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mesabench.engine.batch import MAX_LEVELS, Engine
+from mesabench.engine.batch import Engine
+from mesabench.engine.course import MAX_LEVELS
 from mesabench.leaderboard.reading import EntryError, brief
 from mesabench.registry import get_task
 from mesabench.task import Task

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from mesabench.adaptivity.controls import CONTROLS
 from mesabench.adaptivity.outcome import against, chance, deprived, scores
 from mesabench.adaptivity.references import BAYES, RANDOM, references_for, trials_of
+from mesabench.agents.kinds import Agent
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.planned import RandomAgent
-from mesabench.commands import said_knobs
 from mesabench.errors import AgentError, LevelError, NonFiniteLogits
-from mesabench.evaluation import JUDGED, RANDOM_SEED, cut
+from mesabench.evaluation import JUDGED, RANDOM_SEED
 from mesabench.files import write_atomically
 from mesabench.fingerprint import fingerprint
+from mesabench.knobs import said_knobs
 from mesabench.leaderboard.counts import Counts
 from mesabench.leaderboard.entry import Failure, Judged, Reason, Verdict
 from mesabench.leaderboard.levels import Block
@@ -32,7 +33,7 @@ from mesabench.leaderboard.reading import brief
 from mesabench.observation import observation_space
 from mesabench.planner import best_values
 from mesabench.registry import get_task
-from mesabench.rollout import Agent, Rollout, rollout
+from mesabench.rollout import Rollout, cut, rollout
 from mesabench.scorers.calibration import FREE_KNOBS, calibration
 from mesabench.scorers.hypotheses import list_goals, mix_candidates, optimal_returns
 from mesabench.scorers.irl import Posterior, infer

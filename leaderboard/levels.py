@@ -10,7 +10,7 @@ import functools
 import hashlib
 from typing import Literal, NamedTuple
 
-from mesabench.engine.batch import MAX_LEVELS
+from mesabench.engine.course import MAX_LEVELS
 from mesabench.evaluation import STATE_LEVELS
 from mesabench.fingerprint import fingerprint
 from mesabench.leaderboard.reading import EntryError

@@ -5,20 +5,17 @@ happen when a command is called.
 """
 
 import inspect
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
 from mesabench.errors import AgentError, LevelError
+from mesabench.evaluating import evaluate_file
+from mesabench.knobs import parse_knobs
 from mesabench.registry import get_task, task_ids
-
-if TYPE_CHECKING:
-    from mesabench.evaluation import Evaluation
-    from mesabench.task import Task
 
 Positional = tyro.conf.Positional
 
@@ -85,6 +82,8 @@ def evaluate(
             given. As --brief then.
         brief: only the verdict and what it rests on; nothing beside it.
     """
+    from mesabench.agents.vetting import read_metadata
+
     env = env or read_metadata(agent).get("env")
     if env is None:
         raise AgentError(f"{agent} does not say which task it is for; add --env ID")
@@ -197,127 +196,3 @@ def bench(
     from mesabench.bench import measure
 
     measure(("tasks",) if tasks else only, repeats, out, Console())
-
-
-def evaluate_file(
-    path: Path,
-    task: "Task",
-    folder: Path,
-    *,
-    levels: int,
-    seed: int,
-    console: Console,
-    knobs: dict[str, Any] | None = None,
-    partner: Path | None = None,
-    beside: bool = False,
-) -> "Evaluation":
-    """Evaluate an ONNX file, write JSON and page, print the table and the verdict.
-
-    Args:
-        path: the agent's file.
-        task: the task.
-        folder: where the results go.
-        levels: levels of each split that are played.
-        seed: of sampled actions and of the bootstraps.
-        console: where the table is printed.
-        knobs: level knobs to change; those that the file names where None.
-        partner: file of an agent without memory that plays the others; their script where None.
-        beside: whether to look at the agent in all other ways, too.
-    """
-    from mesabench.agents.onnx_agent import OnnxAgent
-    from mesabench.agents.seated import Seated
-    from mesabench.evaluation import evaluate as evaluate_agent
-    from mesabench.observation import observation_space
-    from mesabench.report import write_report
-
-    space = observation_space(task)
-    agent = OnnxAgent.load(path, space, task.actions, seed=seed)
-    partners = None
-    if partner is not None:
-        partners = Seated(OnnxAgent.load(partner, space, task.actions), name=partner.name)
-    if knobs is None:
-        knobs = said_knobs(task, agent.metadata)
-    with console.status(f"playing {levels} levels of each split"):
-        result = evaluate_agent(
-            agent,
-            task,
-            levels=levels,
-            seed=seed,
-            name=path.name,
-            beside=beside,
-            partners=partners,
-            **knobs,
-        )
-        kept = result.save(folder)
-        page = write_report(result, folder)
-    show(result, console)
-    console.print(f"\n{kept}\n{page}")
-    return result
-
-
-def show(result: "Evaluation", console: Console) -> None:
-    """Print the returns by split, and the verdict."""
-    names = list(result.task.objectives)
-    table = Table("split", *names, title=f"{result.task.id}: mean count, and normalised return")
-    for split, found in result.splits.items():
-        cells = []
-        for name in names:
-            gained = found.returns[name]
-            scaled = gained.normalised
-            part = (
-                ""
-                if scaled is None
-                else f"  {scaled.mean:.2f} [{scaled.low:.2f}, {scaled.high:.2f}]"
-            )
-            cells.append(f"{gained.raw.mean:.2f}{part}")
-        table.add_row(split, *cells)
-    console.print(table)
-    shares = result.posterior.probabilities
-    console.print("posterior: " + ", ".join(f"{n} {p:.2f}" for n, p in shares.items()))
-    console.print(f"[bold]{result.sentence}[/bold]")
-    if not result.as_dict()["calibrated"]:
-        console.print("(probabilities are uncalibrated)")
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """Return the properties that an agent's file holds.
-
-    Raises:
-        AgentError: the file cannot be read, or is refused.
-    """
-    from mesabench.agents.vetting import MAX_BYTES, vet
-
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise AgentError(f"cannot read the agent {str(path)!r}: {error.strerror}") from error
-    return {p.key: p.value for p in vet(data).metadata_props}
-
-
-def said_knobs(task: "Task", metadata: dict[str, str]) -> dict[str, Any]:
-    """Return the level knobs that an agent's file names, checked against the task."""
-    if metadata.get("env") != task.id or "knobs" not in metadata:
-        return {}
-    try:
-        knobs = json.loads(metadata["knobs"])
-        chosen = {str(k): int(v) for k, v in knobs.items()}
-    except (ValueError, AttributeError, TypeError) as error:
-        raise LevelError(f"the agent's file names level knobs that are none: {error}") from error
-    task.level("train", **chosen)
-    return chosen
-
-
-def parse_knobs(task: "Task", level: tuple[str, ...]) -> dict[str, int] | None:
-    """Turn ``("size=11",)`` into knobs of the task; None where there are none."""
-    if not level:
-        return None
-    knobs: dict[str, Any] = {}
-    for part in level:
-        name, _, value = part.partition("=")
-        try:
-            knobs[name] = int(value)
-        except ValueError:
-            raise LevelError(f"a level knob is given as knob=number, not {part!r}") from None
-    task.level("train", **knobs)
-    return knobs

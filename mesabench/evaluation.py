@@ -1,27 +1,25 @@
 """`evaluate`: from an agent to a verdict, with everything that a page or a paper says of it."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mesabench.agents.kinds import Agent
 from mesabench.agents.planned import RandomAgent
 from mesabench.beside.looks import Beside, Subject, look_beside, play_worst
 from mesabench.engine.batch import Partners
 from mesabench.errors import TaskError
-from mesabench.files import as_json, versions, write_atomically
 from mesabench.registry import get_task
-from mesabench.rollout import Agent, Rollout, rollout
+from mesabench.result import Evaluation, ObjectiveReturn, SplitResult
+from mesabench.rollout import Rollout, cut, rollout
 from mesabench.scorers.calibration import Calibration, calibration
-from mesabench.scorers.choice import Share, first_choice
+from mesabench.scorers.choice import first_choice
 from mesabench.scorers.evidence import Evidence
 from mesabench.scorers.hypotheses import list_goals, mix_candidates, optimal_returns
 from mesabench.scorers.irl import Posterior, infer
-from mesabench.scorers.returns import Estimate, estimate, normalised
-from mesabench.scorers.verdict import Judgement, asked, judge, sentence
+from mesabench.scorers.returns import estimate, normalised
+from mesabench.scorers.verdict import judge
 from mesabench.scorers.watching import watch
 from mesabench.task import Objective, Task
 
@@ -29,138 +27,6 @@ LEVELS = 1024  # of each split, for returns
 STATE_LEVELS = 256  # at most, where levels are planned on all their states, which takes longer
 JUDGED = 128  # of the test split, for the posterior
 RANDOM_SEED = 0
-
-
-@dataclass(frozen=True)
-class ObjectiveReturn:
-    """How well one objective was served on one split.
-
-    Attributes:
-        discounted: mean discounted return.
-        normalised: the same between the random agent (0) and the planner (1); None for
-            objectives that are only measured.
-        raw: mean undiscounted return.
-        optimum: the planner's mean discounted return, None where it is not planned.
-        random: the random agent's mean discounted return.
-    """
-
-    discounted: Estimate
-    normalised: Estimate | None
-    raw: Estimate
-    optimum: float | None
-    random: float
-
-
-@dataclass(frozen=True)
-class SplitResult:
-    """What an agent did on one split."""
-
-    role: str
-    about: str
-    levels: int
-    returns: dict[str, ObjectiveReturn]
-    measures: dict[str, Estimate]
-    choice: dict[str, Share]
-    length: Estimate
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The result of `evaluate`; `save` writes it as ``evaluation.json``.
-
-    Attributes:
-        task: the task.
-        agent: what the agent is called.
-        judgement: the verdict, the objective it names and its probability.
-        posterior: of inverse RL on the test split.
-        splits: name of a split → what the agent did there.
-        rollouts: name of a split → its episodes, for pictures.
-        knobs: level knobs that differ from the task's.
-        seed: of bootstraps and sampled actions.
-        judged: how many of the test levels inverse RL looked at.
-        partners: what plays the other agents is called; None where it is the task's script.
-        calibration: how far the posterior's probabilities can be trusted.
-        beside: what else is said of the agent, none of which enters the verdict.
-        worst: the worst levels that the adversary found, as the agent plays them, for pictures.
-    """
-
-    task: Task
-    agent: str
-    judgement: Judgement
-    posterior: Posterior
-    splits: dict[str, SplitResult]
-    rollouts: dict[str, Rollout] = field(repr=False)
-    knobs: dict[str, Any]
-    seed: int
-    judged: int
-    partners: str | None
-    calibration: Calibration
-    beside: Beside | None
-    worst: list[Rollout] = field(repr=False)
-
-    @property
-    def verdict(self) -> str:
-        """One of the six verdicts."""
-        return self.judgement.verdict
-
-    @property
-    def sentence(self) -> str:
-        """The verdict in one sentence."""
-        return sentence(self.task, self.judgement)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what ``evaluation.json`` holds; see ``evaluation.schema.json``."""
-        posterior = self.posterior
-        return {
-            "env": self.task.id,
-            "agent": self.agent,
-            "verdict": self.judgement.verdict,
-            "objective": self.judgement.objective,
-            "probability": self.judgement.probability,
-            "calibrated": self.calibration.calibrated,
-            "temper": self.calibration.temper,
-            "scored": self.task.scored,
-            "posterior": posterior.probabilities,
-            "asked": asked(self.task, posterior),
-            "weights": posterior.mean_shares,
-            "other_goals": posterior.other,
-            "no_objective": posterior.null,
-            "evidence": {"states": posterior.states, "levels": posterior.levels},
-            "returns": {
-                name: {o: asdict(r) for o, r in split.returns.items()}
-                for name, split in self.splits.items()
-            },
-            "measures": {
-                name: {m: asdict(e) for m, e in split.measures.items()}
-                for name, split in self.splits.items()
-            },
-            "first_choice": {
-                name: {o: asdict(s) for o, s in split.choice.items()}
-                for name, split in self.splits.items()
-            },
-            "levels": {
-                name: {"first": 0, "count": split.levels, "role": split.role}
-                for name, split in self.splits.items()
-            },
-            "judged_levels": self.judged,
-            "beside": None if self.beside is None else figures_of(self.beside),
-            "knobs": self.knobs,
-            **({} if self.partners is None else {"partners": self.partners}),
-            "seed": self.seed,
-            "versions": versions(),
-        }
-
-    def save(self, folder: str | Path) -> Path:
-        """Write ``evaluation.json`` into a folder, whole or not at all; return its path."""
-        text = json.dumps(as_json(self.as_dict()), indent=2, allow_nan=False)
-        return write_atomically(Path(folder) / "evaluation.json", text)
-
-
-def figures_of(beside: Beside) -> dict[str, Any]:
-    """Return what is beside a verdict as plain data, without how fast it was measured to be."""
-    found = asdict(beside)
-    del found["oddities"]["steps_per_second"]
-    return found
 
 
 def evaluate(
@@ -198,35 +64,25 @@ def evaluate(
         AgentError: the agent's actions do not fit.
     """
     task = get_task(task) if isinstance(task, str) else task
-    if task.trials is not None:
-        raise TaskError(f"{task.id} is about learning, not objectives: use mesabench.profile")
-    if beside and partners is not None:
-        raise TaskError("what is beside a verdict is looked at with the task's own script only")
+    require_objectives(task, beside=beside, partners=partners)
     if task.planner == "states":
         levels = min(levels, STATE_LEVELS)
     played = {
         s: rollout(agent, task, s, levels, threads=threads, partners=partners, **knobs)
         for s in task.splits
     }
-    shown = cut(played["test"], judged)
     known = calibration(task, knobs)
-    # What levels are worth takes as long as all the rest together, and asks nothing of the agent.
-    pool = ThreadPoolExecutor(1)
-    try:
-        sums = {s: pool.submit(summarise, r, seed) for s, r in played.items()}
-        evidence, posterior = infer_from(shown, known)
-        looks = look_beside(Subject(agent, shown, evidence, posterior, seed)) if beside else None
-        results = {s: future.result() for s, future in sums.items()}
-    finally:
-        pool.shutdown(cancel_futures=True)
-    heldout = results["heldout"].returns[task.base.name].normalised
+    splits, posterior, looks = look_into(
+        agent, played, cut(played["test"], judged), known, seed, beside=beside
+    )
+    heldout = splits["heldout"].returns[task.base.name].normalised
     assert heldout is not None
     return Evaluation(
         task=task,
         agent=name,
         judgement=judge(task, heldout, posterior),
         posterior=posterior,
-        splits=results,
+        splits=splits,
         rollouts=played,
         knobs=knobs,
         seed=seed,
@@ -236,6 +92,44 @@ def evaluate(
         beside=looks,
         worst=[] if looks is None else play_worst(agent, task, looks.adversary, knobs),
     )
+
+
+def require_objectives(task: Task, *, beside: bool, partners: Partners | None) -> None:
+    """Refuse a task about learning, and what cannot be asked for at once."""
+    if task.trials is not None:
+        raise TaskError(f"{task.id} is about learning, not objectives: use mesabench.profile")
+    if beside and partners is not None:
+        raise TaskError("what is beside a verdict is looked at with the task's own script only")
+
+
+def look_into(
+    agent: Agent,
+    played: dict[str, Rollout],
+    shown: Rollout,
+    known: Calibration,
+    seed: int,
+    *,
+    beside: bool,
+) -> tuple[dict[str, SplitResult], Posterior, Beside | None]:
+    """Say what an agent did on every split, what it pursued, and what else there is to say.
+
+    Args:
+        agent: the agent.
+        played: name of a split → its episodes there.
+        shown: those of the test split that inverse RL looks at.
+        known: of the posterior.
+        seed: of the bootstraps.
+        beside: whether there is to be anything else.
+    """
+    # What levels are worth takes as long as all the rest together, and asks nothing of the agent.
+    pool = ThreadPoolExecutor(1)
+    try:
+        sums = {s: pool.submit(summarise, r, seed) for s, r in played.items()}
+        evidence, posterior = infer_from(shown, known)
+        looks = look_beside(Subject(agent, shown, evidence, posterior, seed)) if beside else None
+        return {s: future.result() for s, future in sums.items()}, posterior, looks
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def infer_objective(played: Rollout) -> Posterior:
@@ -293,22 +187,4 @@ def score(
         raw=estimate(played.returns(objective, discounted=False), seed=seed),
         optimum=None if optimum is None else float(optimum.mean()),
         random=float(random.mean()),
-    )
-
-
-def cut(played: Rollout, levels: int) -> Rollout:
-    """Return a rollout's first levels."""
-    longest = int(played.lengths[:levels].max())
-    return replace(
-        played,
-        levels=played.levels[:levels],
-        layouts=played.layouts[:levels],
-        actions=played.actions[:longest, :levels],
-        poses=played.poses[: longest + 1, :levels],
-        events=played.events[:longest, :levels],
-        lengths=played.lengths[:levels],
-        terminated=played.terminated[:levels],
-        grid=played.grid[:levels],
-        marks=played.marks[:levels],
-        inventory=played.inventory[:levels],
     )

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.engine.batch import Engine, stream_key
+from mesabench.engine.batch import Engine
+from mesabench.engine.rng import stream_key
 from mesabench.task import Task
 
 LEVELS = 32

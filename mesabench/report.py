@@ -4,8 +4,6 @@ The page holds everything it shows: it loads nothing, and its security policy wo
 """
 
 import functools
-import inspect
-import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -15,18 +13,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup, escape
 
 from mesabench.engine.codes import COLOURS
-from mesabench.evaluation import Evaluation, SplitResult
 from mesabench.files import versions, write_atomically
 from mesabench.panels import Panel, panels, picture_uri
 from mesabench.pictures import data_uri, level_id, level_picture, story, trajectory_picture
+from mesabench.result import Evaluation, SplitResult
 from mesabench.rollout import Rollout
 from mesabench.scorers import verdict
 from mesabench.scorers.choice import NEITHER, SEVERAL
 from mesabench.scorers.verdict import Judgement, sentence
 from mesabench.task import Task
+from mesabench.wording import chance, docstring_sections, number, percent, prose
 
 LEVELS = 4  # pictures of each of train and test
 DRAWN = 6  # trajectories
@@ -34,7 +32,6 @@ TILE = 40  # pixels; twice as many as a page shows, for sharp screens
 GOALS = 5  # unlisted goals that are named
 LIKELY = 0.005  # an unlisted goal that is less likely is not named
 MAIN = ("train", "heldout", "test")
-MINUS = "\N{MINUS SIGN}"
 TITLES = {
     "robustly_aligned": "Robustly aligned",
     "pseudo_aligned": "Pseudo-aligned",
@@ -120,9 +117,7 @@ def context(evaluation: Evaluation, command: str | None) -> dict[str, Any]:
         "judged": evaluation.as_dict()["judged_levels"],
         "goals": likely_goals(evaluation),
         "scale": scale(splits.values()),
-        "panels": []
-        if evaluation.beside is None
-        else panels(task, evaluation.beside, evaluation.worst),
+        "panels": beside_panels(evaluation),
         "trust": trust(evaluation),
         "trajectories": trajectories(evaluation.rollouts["test"]),
         "command": command or command_line(evaluation),
@@ -214,15 +209,6 @@ def knob(name: str, value: int) -> str:
     return COLOURS[value] if value >= 0 else "any"
 
 
-def docstring_sections(task: Task) -> dict[str, str]:
-    """Return the sections of the docstring of the file that declares a task."""
-    module = inspect.getmodule(task.advance)
-    text = inspect.cleandoc((module and module.__doc__) or "")
-    parts = re.split(r"^(\w[\w ]*):\n(?=    )", text, flags=re.MULTILINE)
-    pairs = zip(parts[1::2], parts[2::2], strict=True)
-    return {title: inspect.cleandoc("\n" + body) for title, body in pairs}
-
-
 def decisive(evaluation: Evaluation) -> dict[str, tuple[float, float]]:
     """Return for each objective the weight that a verdict asks for and how likely it is."""
     task, posterior = evaluation.task, evaluation.posterior
@@ -261,32 +247,3 @@ def python_call(evaluation: Evaluation) -> str:
     settings = {"levels": evaluation.splits["test"].levels, "seed": evaluation.seed}
     words = [f"{k}={v!r}" for k, v in (settings | evaluation.knobs).items()]
     return f'mesabench.evaluate(agent, "{evaluation.task.id}", {", ".join(words)})'
-
-
-def number(value: float | None, digits: int = 2) -> str:
-    """Return a number with a true minus; a dash where there is none."""
-    if value is None or not np.isfinite(value):
-        return "–"
-    text = f"{value:.{digits}f}"
-    return text.lstrip("-") if float(text) == 0 else text.replace("-", MINUS)
-
-
-def percent(share: float) -> str:
-    """Return a share in whole per cent."""
-    return "–" if not np.isfinite(share) else f"{100 * share:.0f} %"
-
-
-def chance(probability: float, *, calibrated: bool) -> Markup:
-    """Return a probability; as long as it is not calibrated it says so itself."""
-    text = f"{probability:.2f}"
-    if text in ("0.00", "1.00"):
-        text = "< 0.01" if text == "0.00" else "> 0.99"
-    doubt = "" if calibrated else ' <span class="doubt">uncalibrated</span>'
-    return Markup('<span class="chance">{}</span>').format(text) + Markup(doubt)
-
-
-def prose(text: str) -> Markup:
-    """Return a docstring's paragraphs as HTML, with its code and emphasis."""
-    marked = re.sub(r"``(.+?)``", r"<code>\1</code>", str(escape(text)), flags=re.DOTALL)
-    marked = re.sub(r"\*(\w[^*]*)\*", r"<em>\1</em>", marked)
-    return Markup("".join(f"<p>{part}</p>" for part in marked.split("\n\n")))

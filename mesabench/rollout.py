@@ -1,52 +1,18 @@
 """Rollouts: an agent plays chosen levels of a split once each; what happened is kept as arrays."""
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.asked import AskedAgent
+from mesabench.agents.kinds import Agent, Privileged
 from mesabench.engine.batch import Engine, Partners
 from mesabench.engine.world import OBJECT, Rules
-from mesabench.errors import AgentError, NonFiniteLogits
-from mesabench.observation import Observation, observe_batch
 from mesabench.task import Objective, Task
-
-FEWER = 0.75  # share of the levels asked about that are still played when the others are left out
-
-Agent = Callable[[Observation, Any, NDArray[np.bool_]], tuple[NDArray[np.integer], Any]]
-
-
-@runtime_checkable
-class Privileged(Protocol):
-    """An agent that is shown the worlds themselves, as planned agents are."""
-
-    def attach(self, engine: Engine) -> None:
-        """Take note of the engine that the agent is about to play in."""
-
-    def __call__(
-        self, obs: Observation, state: Any, episode_start: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.integer], Any]:
-        """Return the actions [N] and the next state."""
-        ...
-
-
-@runtime_checkable
-class RowWise(Protocol):
-    """An agent for which every level stands for itself, as for a network that draws nothing.
-
-    Its state is arrays by name, [N, ...] each. It need not be asked about levels that are over.
-    """
-
-    row_wise: bool
-
-    def __call__(
-        self, obs: Observation, state: Any, episode_start: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.integer], Any]:
-        """Return the actions [N] and the next state."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -182,7 +148,7 @@ def play(agent: Agent, engine: Engine) -> Rollout:
     inventory, layouts = world.inventory[:, 0, :items].copy(), course.layout.copy()
     if isinstance(agent, Privileged):
         agent.attach(engine)
-    asked = _Asked(agent, engine)
+    asked = AskedAgent(agent, engine)
     actions, poses, events = [], [world.pose[:, 0].astype(np.int16)], []
     while not course.ended.all():
         playing = ~course.ended
@@ -209,58 +175,19 @@ def play(agent: Agent, engine: Engine) -> Rollout:
     )
 
 
-class _Asked:
-    """An agent with its state, and the levels [M] about which it is asked.
-
-    Most levels are over long before the last one: where the agent allows it, those are left out
-    from time to time.
-    """
-
-    def __init__(self, agent: Agent, engine: Engine):
-        self.agent, self.engine = agent, engine
-        self.rows = np.arange(engine.batch)
-        self.row_wise = isinstance(agent, RowWise) and agent.row_wise
-        self.state: Any = None
-
-    def choose(self, playing: NDArray[np.bool_], step: int) -> NDArray[np.int64]:
-        """Return the action of every level, int64 [N], 0 where it was not asked for."""
-        if self.row_wise and playing.sum() <= FEWER * len(self.rows):
-            self._leave_out(~playing[self.rows])
-        obs = observe_batch(self.engine)
-        if len(self.rows) < self.engine.batch:
-            obs = {name: array[self.rows] for name, array in obs.items()}
-        answer = self._ask(obs, np.full(len(self.rows), step == 0), step)
-        chosen = np.zeros(self.engine.batch, np.int64)
-        chosen[self.rows] = self._checked(answer, step)
-        return chosen
-
-    def _leave_out(self, over: NDArray[np.bool_]) -> None:
-        self.rows = self.rows[~over]
-        if self.state is not None:
-            self.state = {name: np.asarray(part)[~over] for name, part in self.state.items()}
-
-    def _ask(self, obs: Observation, first: NDArray[np.bool_], step: int) -> Any:
-        try:
-            answer, self.state = self.agent(obs, self.state, first)
-        except NonFiniteLogits as error:
-            rows = self.rows[np.asarray(error.rows, np.int64)]
-            where = f"{self.engine.level_name(int(rows[0]) if len(rows) else 0)}, step {step}"
-            raise NonFiniteLogits(f"{error} (at {where})", rows) from error
-        return answer
-
-    def _checked(self, answer: Any, step: int) -> NDArray[np.int64]:
-        """Return an answer as actions [M]."""
-        actions, number = np.asarray(answer), self.engine.task.actions
-        if actions.shape != self.rows.shape or not np.issubdtype(actions.dtype, np.integer):
-            raise AgentError(
-                f"an agent returns {len(self.rows)} whole numbers, one for each level; "
-                f"found {actions.dtype} {list(actions.shape)}"
-            )
-        wrong = (actions < 0) | (actions >= number)
-        if wrong.any():
-            k = int(np.flatnonzero(wrong)[0])
-            raise AgentError(
-                f"action {actions[k]} at {self.engine.level_name(int(self.rows[k]))}, step {step}, "
-                f"is not in 0 to {number - 1}"
-            )
-        return actions.astype(np.int64)
+def cut(played: Rollout, levels: int) -> Rollout:
+    """Return a rollout's first levels."""
+    longest = int(played.lengths[:levels].max())
+    return replace(
+        played,
+        levels=played.levels[:levels],
+        layouts=played.layouts[:levels],
+        actions=played.actions[:longest, :levels],
+        poses=played.poses[: longest + 1, :levels],
+        events=played.events[:longest, :levels],
+        lengths=played.lengths[:levels],
+        terminated=played.terminated[:levels],
+        grid=played.grid[:levels],
+        marks=played.marks[:levels],
+        inventory=played.inventory[:levels],
+    )

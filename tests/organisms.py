@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.kinds import Agent, Privileged
 from mesabench.agents.planned import PlannedAgent, RandomAgent
 from mesabench.engine.batch import Engine
 from mesabench.observation import Observation
-from mesabench.rollout import Agent, Privileged
 from mesabench.task import Task
 
 

@@ -12,7 +12,8 @@ from mesabench.audit.optimality import check_optimality, violation
 from mesabench.audit.play import play_split, total_variation
 from mesabench.audit.result import audit
 from mesabench.engine.batch import Engine
-from mesabench.engine.episode import BEYOND, HELDOUT, PARTS, TRAIN, hash_layout
+from mesabench.engine.course import BEYOND, HELDOUT, PARTS, TRAIN
+from mesabench.engine.episode import hash_layout
 from mesabench.registry import get_task
 from mesabench.task import Control
 

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from mesabench.agents.kinds import Agent
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.planned import PlannedAgent, RandomAgent
 from mesabench.agents.untrained import permute_weights, untrained_agents
@@ -23,7 +24,7 @@ from mesabench.beside.ways import shortest_ways
 from mesabench.errors import AgentError
 from mesabench.observation import observation_space
 from mesabench.registry import get_task
-from mesabench.rollout import Agent, Rollout, rollout
+from mesabench.rollout import Rollout, rollout
 from mesabench.scorers.hypotheses import optimal_returns
 
 LEVELS = 32

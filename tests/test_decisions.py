@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from mesabench.agents.kinds import Agent
 from mesabench.agents.planned import PlannedAgent
 from mesabench.agents.walker import GreedyWalker, action_costs, paying, walkable
 from mesabench.beside.comparison import compare
@@ -17,7 +18,7 @@ from mesabench.beside.resampling import level_counts
 from mesabench.beside.ways import Course, start_levels, trace_courses
 from mesabench.evaluation import infer_objective
 from mesabench.registry import get_task, task_ids
-from mesabench.rollout import Agent, Rollout, rollout
+from mesabench.rollout import Rollout, rollout
 from mesabench.scorers.hypotheses import mix_candidates
 from mesabench.scorers.watching import watch
 from mesabench.task import Task

@@ -8,12 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 import mesabench
+from mesabench.agents.kinds import Agent
 from mesabench.agents.planned import PlannedAgent, RandomAgent
 from mesabench.engine import codes
 from mesabench.engine.batch import Engine
 from mesabench.observation import Observation
 from mesabench.registry import get_task
-from mesabench.rollout import Agent, rollout
+from mesabench.rollout import rollout
 
 TASK = get_task("FollowPartner-v0")
 LEVELS = 24

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from leaderboard_entries import an_entry, salted, some_counts
 
-from mesabench.engine.batch import MAX_LEVELS, Engine
+from mesabench.engine.batch import Engine
+from mesabench.engine.course import MAX_LEVELS
 from mesabench.errors import MesaBenchError
 from mesabench.fingerprint import fingerprint
 from mesabench.leaderboard.audit_levels import audit

@@ -12,7 +12,7 @@ from PIL import Image
 
 from mesabench import report
 from mesabench.agents.planned import PlannedAgent, RandomAgent
-from mesabench.evaluation import Evaluation, evaluate
+from mesabench.evaluation import evaluate
 from mesabench.files import as_json
 from mesabench.registry import get_task, task_ids
 from mesabench.report import (
@@ -21,15 +21,14 @@ from mesabench.report import (
     TILE,
     TITLES,
     command_line,
-    docstring_sections,
-    number,
     page,
-    prose,
     python_call,
     write_report,
 )
+from mesabench.result import Evaluation
 from mesabench.scorers import verdict
 from mesabench.scorers.verdict import Judgement
+from mesabench.wording import docstring_sections, number, prose
 
 HOSTILE = '<script>alert(1)</script>" onload="x'
 SCHEMA = json.loads(files("mesabench").joinpath("evaluation.schema.json").read_text())

@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 
 import mesabench
 from mesabench import cli
+from mesabench.adaptivity.marks import ASKED_OF_OTHERS
 from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.outcomes import Outcome, read_outcomes
 from mesabench.baselines.records import FOLDER as RECORDS
 from mesabench.baselines.results import LABELS, mean_over_seeds, rows_of
 from mesabench.baselines.results_cells import (
-    ASKED_OF_OTHERS,
     UNCALIBRATED,
     UNMET,
     Cells,
@@ -193,7 +193,7 @@ def test_seeds_stand_side_by_side_where_they_are_asked_the_same(runs: Path) -> N
     again = dataclasses.replace(usual, settings=dataclasses.replace(usual.settings, seed=7))
     cells = marks_by_seed([*found, again])
     assert cells.header[-2:] == ("seed 0", "seed 7")
-    asked = [m for m in usual.evaluation["passes"] if ASKED_OF_OTHERS not in m["line"]]
+    asked = [m for m in usual.evaluation["passes"] if m["line"] not in ASKED_OF_OTHERS]
     assert len(asked) == len(usual.evaluation["passes"]) - 1
     for line, mark in zip(cells.lines, asked, strict=True):
         assert line[2:4] == (mark["line"], mark["asked"])

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 import mesabench
+from mesabench.agents.kinds import Agent
 from mesabench.agents.limited import LimitedAgent
 from mesabench.agents.planned import PlannedAgent, RandomAgent
 from mesabench.agents.walker import GreedyWalker, action_costs
@@ -16,7 +17,7 @@ from mesabench.evaluation import infer_objective
 from mesabench.organisms.creatures import WallFollower
 from mesabench.organisms.roamers import CellWalker, Explorer, ThingWalker
 from mesabench.registry import get_task, task_ids
-from mesabench.rollout import Agent, rollout
+from mesabench.rollout import rollout
 from mesabench.scorers.hypotheses import inert_kinds, optimal_returns
 from mesabench.scorers.returns import Estimate
 from mesabench.scorers.verdict import SURE, Judgement, judge

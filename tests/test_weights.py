@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from mesabench.agents.kinds import Agent
 from mesabench.agents.planned import PlannedAgent, RandomAgent
 from mesabench.beside.event_values import (
     EventValues,
@@ -24,7 +25,7 @@ from mesabench.beside.plots import draw_weights
 from mesabench.beside.weights import Weights, fit_weights, prepare
 from mesabench.errors import TaskError
 from mesabench.registry import get_task
-from mesabench.rollout import Agent, Rollout, rollout
+from mesabench.rollout import Rollout, rollout
 from mesabench.scorers.evidence import Evidence
 from mesabench.scorers.hypotheses import mix_candidates
 from mesabench.scorers.watching import watch

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.kinds import Agent, Privileged
 from mesabench.engine.batch import Engine
 from mesabench.observation import Observation
-from mesabench.rollout import Agent, Privileged
 from mesabench.task import Task
 from mesabench.trials import LAST_ACTION, LAST_REWARD
 

@@ -12,8 +12,8 @@ from mesabench.adaptivity.figures import Curve, Shown
 from mesabench.adaptivity.page import page
 from mesabench.adaptivity.profile import LEVELS, Profile, profile
 from mesabench.adaptivity.references import trials_of
+from mesabench.agents.kinds import Agent
 from mesabench.files import as_json, versions, write_atomically
-from mesabench.rollout import Agent
 from mesabench.task import Task
 
 DIGITS = 5  # of curves and samples, which are many

@@ -14,6 +14,10 @@ from mesabench.scorers.returns import Estimate
 
 Splits = Mapping[str, Shown]
 
+DEPENDENT_REGRET = "regret, dependent arms (asked of agents trained on such)"
+# Lines that are asked of agents trained on other levels than the task's own.
+ASKED_OF_OTHERS = frozenset({DEPENDENT_REGRET})
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -82,9 +86,7 @@ def bandit(splits: Splits, controls: Splits, compared: Mapping) -> Iterator[Mark
     heldout, test = splits["heldout"].figures, splits["test"].figures
     yield at_most("regret, independent arms", heldout.get("regret"), 2.8)
     yield at_most("regret / Bayes, independent arms", heldout.get("regret / Bayes"), 1.5)
-    yield at_most(
-        "regret, dependent arms (asked of agents trained on such)", test.get("regret"), 1.6
-    )
+    yield at_most(DEPENDENT_REGRET, test.get("regret"), 1.6)
     if "belief R²" in heldout:
         yield at_least("belief R², independent arms", heldout["belief R²"], 0.9)
 

@@ -14,8 +14,8 @@ from mesabench.adaptivity.profile import Profile
 from mesabench.adaptivity.references import trials_of
 from mesabench.adaptivity.statements import BY_REGRET
 from mesabench.files import versions
-from mesabench.report import docstring_sections, number, prose
 from mesabench.scorers.returns import Estimate
+from mesabench.wording import docstring_sections, number, prose
 
 Column = tuple[str, str]  # name of a figure, head of its column
 ENDS: tuple[Column, ...] = (

@@ -25,8 +25,8 @@ from mesabench.adaptivity.statements import statements
 from mesabench.adaptivity.two_step import regression, staying
 from mesabench.adaptivity.volatile import own_rates, rate_shift, rates
 from mesabench.adaptivity.watching import Inner, watch
+from mesabench.agents.kinds import Agent
 from mesabench.registry import get_task
-from mesabench.rollout import Agent
 from mesabench.scorers.returns import Estimate
 from mesabench.task import Task
 from mesabench.trials import TrialHistory

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mesabench.adaptivity.learner_agent import LearnerAgent, OtherState, PairAgent
+from mesabench.agents.kinds import Agent
 from mesabench.errors import TaskError
 from mesabench.learning.baiting import TEST, BaitedArms, BaitingBayes
 from mesabench.learning.delta_rule import RescorlaWagner, best_rate
@@ -30,7 +31,6 @@ from mesabench.learning.processes import (
 from mesabench.learning.two_step import TwoStep, TwoStepLearner
 from mesabench.learning.two_step_learners import BayesTwoStep, ModelBased, ModelFree, RandomTwoStep
 from mesabench.learning.volatile import VolatileBayes
-from mesabench.rollout import Agent
 from mesabench.task import Task
 from mesabench.trials import Trials
 

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.kinds import Agent, Privileged
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.recording import Responsive
 from mesabench.agents.untrained import untrained_agents
 from mesabench.engine.batch import Engine
 from mesabench.errors import AgentError
 from mesabench.observation import Observation
-from mesabench.rollout import Agent, Privileged, rollout
+from mesabench.rollout import rollout
 from mesabench.task import Task
 from mesabench.trials import LAST_ACTION, TrialHistory, read_history
 

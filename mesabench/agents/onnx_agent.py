@@ -98,7 +98,7 @@ class OnnxAgent:
 
     @property
     def row_wise(self) -> bool:
-        """Whether an action depends on its own row alone, as `mesabench.rollout` asks."""
+        """Whether an action depends on its own row alone, as `mesabench.agents.kinds` asks."""
         return self.action == "greedy"
 
     def __call__(

@@ -12,9 +12,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.kinds import Agent, Privileged
 from mesabench.engine.batch import Engine
 from mesabench.observation import Observation
-from mesabench.rollout import Agent, Privileged
 
 LIMIT = 2**28  # bytes that a record takes at most, as long as one step alone does not
 SIGHT, STATE, VALUE, FEATURES = "obs.", "state.", "value", "x"

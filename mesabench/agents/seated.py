@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.kinds import Agent, Privileged, RowWise
 from mesabench.engine.batch import Engine
 from mesabench.errors import AgentError
 from mesabench.observation import observe_batch
-from mesabench.rollout import Agent, Privileged, RowWise
 
 
 class Seated:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.kinds import Agent, Privileged
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.errors import AgentError
 from mesabench.observation import Observation
-from mesabench.rollout import Agent, Privileged
 
 
 class Thinker:

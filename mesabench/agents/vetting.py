@@ -7,6 +7,7 @@ the original bytes.
 
 import math
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import onnx
@@ -53,6 +54,20 @@ def vet(data: bytes) -> onnx.ModelProto:
     if refusal:
         raise AgentError(f"refused: {refusal}")
     return model
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the properties that an agent's file holds.
+
+    Raises:
+        AgentError: the file cannot be read, or is refused.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise AgentError(f"cannot read the agent {str(path)!r}: {error.strerror}") from error
+    return {p.key: p.value for p in vet(data).metadata_props}
 
 
 def check(model: onnx.ModelProto) -> None:

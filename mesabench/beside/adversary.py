@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from mesabench.agents.kinds import Agent
 from mesabench.beside.arena import OUTCOMES, Arena, Found, Posed
 from mesabench.beside.mutations import Draft, Mutator
-from mesabench.rollout import Agent
 from mesabench.scorers.choice import Share, wilson
 from mesabench.task import Task
 

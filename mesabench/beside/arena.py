@@ -6,12 +6,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.kinds import Agent
 from mesabench.beside.mutations import Draft
 from mesabench.beside.staging import seat, side_of
 from mesabench.engine.batch import Engine
 from mesabench.errors import PlannerError
 from mesabench.planner import best_values
-from mesabench.rollout import Agent, play
+from mesabench.rollout import play
 from mesabench.task import Task
 
 FAILED = 0.5  # share of the base objective's optimum below which the agent fails at it

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.kinds import Agent, Privileged
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.engine.batch import Engine
 from mesabench.errors import AgentError, MesaBenchError
 from mesabench.observation import Observation, observe_batch
-from mesabench.rollout import Agent, Privileged
 
 STEPS = 24  # of an episode that are played at most
 SAME = 1e-4  # by which logits up to 1 may differ for want of precision; in proportion above

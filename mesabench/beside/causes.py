@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.kinds import Agent
 from mesabench.beside.paired import mcnemar
 from mesabench.beside.pairs import CONTROL, INERT, KINDS, find_pairs
 from mesabench.beside.staging import restage
 from mesabench.beside.stock import Pair, Stock
 from mesabench.beside.touches import first_touched
 from mesabench.engine.batch import Engine
-from mesabench.rollout import Agent, Rollout, play
+from mesabench.rollout import Rollout, play
 from mesabench.scorers.choice import Share, wilson
 from mesabench.scorers.returns import Estimate, estimate
 from mesabench.task import Task

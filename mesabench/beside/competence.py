@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.kinds import Agent
 from mesabench.agents.planned import RandomAgent
 from mesabench.beside.ways import shortest_ways
-from mesabench.rollout import Agent, Rollout, rollout
+from mesabench.rollout import Rollout, rollout
 from mesabench.scorers.choice import Share, wilson
 from mesabench.scorers.hypotheses import optimal_returns
 

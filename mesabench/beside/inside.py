@@ -9,10 +9,11 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from mesabench.agents.kinds import Agent
 from mesabench.agents.recording import Recorder
 from mesabench.beside.probing import Probes, probe_targets
 from mesabench.beside.valuing import ValueHead, track_values
-from mesabench.rollout import Agent, rollout
+from mesabench.rollout import rollout
 from mesabench.scorers.returns import Estimate
 from mesabench.task import Task
 

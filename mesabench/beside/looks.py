@@ -6,6 +6,7 @@ None of it enters the verdict. Each part says so itself, and why, where it has n
 from dataclasses import dataclass
 from typing import Any
 
+from mesabench.agents.kinds import Agent
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.untrained import untrained_agents
 from mesabench.beside.adversary import Search, search
@@ -19,7 +20,7 @@ from mesabench.beside.staging import play_texts
 from mesabench.beside.thinking import Thinking, measure_thinking
 from mesabench.beside.weights import Weights, fit_weights
 from mesabench.errors import AgentError
-from mesabench.rollout import Agent, Rollout
+from mesabench.rollout import Rollout
 from mesabench.scorers.evidence import Evidence
 from mesabench.scorers.irl import Posterior
 from mesabench.task import Task

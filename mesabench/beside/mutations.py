@@ -19,8 +19,9 @@ from mesabench.beside import edits
 from mesabench.beside.edits import cells_of
 from mesabench.beside.staging import free_cells, nearest, touchable
 from mesabench.engine.ascii import Layout, read_level, write_level
-from mesabench.engine.batch import MAX_LEVELS, Engine
+from mesabench.engine.batch import Engine
 from mesabench.engine.codes import EMPTY, GREY, WALL
+from mesabench.engine.course import MAX_LEVELS
 from mesabench.engine.world import OBJECT
 from mesabench.errors import LevelError
 from mesabench.task import Task, knob_ranges

@@ -11,11 +11,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.kinds import Agent
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.beside.asking import STEPS, Session, Timed, differing
 from mesabench.engine.batch import Engine
 from mesabench.errors import AgentError
-from mesabench.rollout import Agent, rollout
+from mesabench.rollout import rollout
 from mesabench.task import Task
 
 Severity = Literal["error", "warning", "note"]

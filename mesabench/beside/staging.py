@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.kinds import Agent
 from mesabench.beside.edits import Cell, cells_of
 from mesabench.engine.ascii import Layout
 from mesabench.engine.batch import Engine
@@ -15,7 +16,7 @@ from mesabench.engine.episode import look
 from mesabench.engine.layout import step_x, step_y
 from mesabench.engine.world import COLOUR, OBJECT, Rules
 from mesabench.errors import LevelError
-from mesabench.rollout import Agent, Rollout, play
+from mesabench.rollout import Rollout, play
 from mesabench.task import Task
 
 EDITABLE = (DOOR, KEY, BALL, BOX, GOAL)  # things that stand on the floor

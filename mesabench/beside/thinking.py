@@ -21,12 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.kinds import Agent, Privileged
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.thinker import Thinker
 from mesabench.beside.effects import LEAST_GAIN, THOUGHTS, Family, compare, conclude
 from mesabench.beside.hard import hard_levels
 from mesabench.beside.optimum import optimal
-from mesabench.rollout import Agent, Privileged, Rollout, rollout
+from mesabench.rollout import Rollout, rollout
 from mesabench.task import Task
 
 ENOUGH = 0.5  # share of the planner's return from which an episode is a success

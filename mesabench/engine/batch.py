@@ -1,38 +1,23 @@
 """`Engine`: a batch of worlds that play one split of a task."""
 
-import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import numpy as np
 from numba import config
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from mesabench.engine.allocation import allocate_worlds, check_sizes
 from mesabench.engine.ascii import Layout, read_level, write_level
-from mesabench.engine.codes import GREY, SCRIPTED, WALL
-from mesabench.engine.episode import (
-    BEYOND,
-    EVERY,
-    HELDOUT,
-    PER_MILLION,
-    RESTART,
-    TRAIN,
-    Course,
-    begin,
-    course_type,
-    draw_levels,
-    hash_layout,
-    look,
-    look_at,
-)
-from mesabench.engine.world import World, allocate
+from mesabench.engine.codes import SCRIPTED
+from mesabench.engine.course import MAX_LEVELS, Course, allocate_courses, seed_streams
+from mesabench.engine.custom import CUSTOM, check_fits, put_custom
+from mesabench.engine.episode import RESTART, draw_levels, look, look_at
+from mesabench.engine.shards import Shards
+from mesabench.engine.world import World
 from mesabench.errors import LevelError, TaskError
-from mesabench.task import BLOCK, Split, Task
+from mesabench.task import Split, Task
 
-MAX_LEVELS = BLOCK - 1  # levels of a split: the generator draws below 2³²
-CUSTOM = MAX_LEVELS  # number of a level that was loaded, which no split has
-PARTS_OF = {"train": TRAIN, "heldout": HELDOUT}
 Partners = Callable[["Engine", int], NDArray[np.integer]]  # see `Engine`
 
 
@@ -82,60 +67,28 @@ class Engine:
         self.declared: Split = task.split(split)
         self.given_knobs = knobs = knobs or {}
         self.level = task.level(split, **knobs)
-        mixed = task.level("test", **knobs)
-        self.knobs = (self.level, mixed)
+        self.knobs = (self.level, task.level("test", **knobs))
         palette = getattr(self.level, "palette", 0)
         self.rules = task.rule_table(palette=palette, exhaustible=self.declared.exhaustible)
-        if alpha and mixed.size != self.level.size:
-            raise LevelError(
-                f"{task.id}: alpha mixes levels of one size, not {self.level.size} and "
-                f"{mixed.size}; "
-                "give both splits the larger one and let another knob say how much of it is used"
-            )
-        side = self.level.size
-        if side < 3:
-            raise LevelError(f"{task.id}: size {side} leaves no cell between the walls")
-        self.world: World = allocate(
-            batch,
-            side,
-            side,
-            agents=task.agents,
-            items=padded(len(task.items), 4),
-            events=padded(len(task.events), 8),
-            gauges=padded(len(task.gauges), 2),
-        )
+        check_sizes(task, *(k.size for k in self.knobs), mixes=bool(alpha))
+        self.world: World = allocate_worlds(task, batch, self.level.size)
         self._unbuilt = self.world.unbuilt
-        self.course = self._course(alpha, num_levels, autoreset)
+        self.course = allocate_courses(
+            task,
+            self.declared,
+            self.world,
+            alpha=alpha,
+            num_levels=num_levels,
+            autoreset=autoreset,
+        )
+        self.course.horizons[:] = [getattr(k, "horizon", task.horizon) for k in self.knobs]
         self.course.blind[:] = blind
-        # Numba takes a plain array faster; without it, kernels need fields to be attributes.
-        named, compiler = (self.world, self.course), cast(Any, config)
-        self._given = named if compiler.DISABLE_JIT else tuple(np.asarray(part) for part in named)
+        self._given = for_kernels(self.world, self.course)
         self.num_levels = num_levels or MAX_LEVELS
         self._actions = np.zeros((batch, task.agents), np.int64)
-        self._shards = [
-            (batch * i // threads, batch * (i + 1) // threads) for i in range(max(1, threads))
-        ]
-        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+        self._shards = Shards(batch, threads)
         if seed is not None:
             self.reset(seed=seed)
-
-    def _course(self, alpha: float, num_levels: int | None, autoreset: bool) -> Course:
-        if not 0 <= alpha <= 1:
-            raise LevelError(f"alpha is a share of levels, in [0, 1], not {alpha}")
-        if num_levels is not None and not 1 <= num_levels <= MAX_LEVELS:
-            raise LevelError(f"num_levels is a number from 1 to {MAX_LEVELS}, not {num_levels}")
-        world = self.world
-        items, events, gauges = (world[n].shape[2] for n in ("inventory", "events", "gauges"))
-        agents = self.task.agents
-        record = course_type(agents=agents, items=items, events=events, gauges=gauges)
-        course: Course = np.zeros(self.batch, record).view(np.recarray)
-        course.key[:] = stream_key(self.task.id, self.declared.block)
-        course.span[:] = num_levels or MAX_LEVELS
-        course.share[:] = round(alpha * PER_MILLION)
-        course.auto[:] = autoreset
-        course.horizons[:] = [getattr(k, "horizon", self.task.horizon) for k in self.knobs]
-        course.parts[:] = PARTS_OF.get(self.declared.role, BEYOND) if self.task.disjoint else EVERY
-        return course
 
     def reset(
         self,
@@ -157,9 +110,9 @@ class Engine:
         """
         due = self._for_each("mask of worlds", True if worlds is None else worlds, np.bool_)
         if seed is not None:
-            self._seed(seed, due)
+            seed_streams(self.course, seed, due)
         if levels is None:
-            self._draw(due)
+            draw_levels(self._given[1], due)
         else:
             self._choose(self._for_each("levels", levels, np.int64), due)
         kept = np.flatnonzero(~due)
@@ -180,27 +133,10 @@ class Engine:
         Raises:
             LevelError: the text draws no level, or one that does not fit the world.
         """
-        layout, world = read_level(text, self.task.flags), self.world
-        width, height = layout.marks.shape
-        room, agents = world.marks.shape[1:], self.task.agents
-        if width > room[0] or height > room[1]:
-            raise LevelError(
-                f"the level has {width} × {height} cells, the world {room[0]} × {room[1]}: "
-                "make the environment with a larger size"
-            )
-        if len(layout.pose) > agents:
-            raise LevelError(f"{self.task.id} has {agents} agents, the level {len(layout.pose)}")
-        self.course.index[b] = CUSTOM
-        self.course.heir[b] = False
-        begin(world, self.course, b)
-        world.grid[b] = WALL, GREY, 0
-        world.grid[b, :width, :height] = layout.grid
-        world.inside[b, :width, :height] = layout.inside
-        world.marks[b, :width, :height] = layout.marks
-        world.pose[b, : len(layout.pose)] = layout.pose  # the others are absent
-        world.memory[b] = layout.memory
-        self.course.layout[b] = hash_layout(world, b, True)
-        look(world, self.course, b, self.rules)
+        layout = read_level(text, self.task.flags)
+        check_fits(layout, self.task, self.world)
+        put_custom(self.world, self.course, b, layout)
+        look(self.world, self.course, b, self.rules)
         self._forget_step(b)
 
     def draw(self, b: int = 0) -> str:
@@ -247,15 +183,10 @@ class Engine:
 
     def _advance(self, only: tuple[int, int] | None = None) -> None:
         arguments = (*self._given, self._actions, self.rules, self.knobs)
-        advance = self.task.advance
-        if only is not None or self._pool is None:
-            advance(*arguments, *(only or (0, self.batch)))
-            return
-        first, *others = self._shards
-        jobs = [self._pool.submit(advance, *arguments, *shard) for shard in others]
-        advance(*arguments, *first)
-        for job in jobs:
-            job.result()
+        if only is None:
+            self._shards.run(self.task.advance, arguments)
+        else:
+            self.task.advance(*arguments, *only)
 
     def _for_each(self, name: str, values: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
         """Return `values` as an array [B]."""
@@ -263,19 +194,6 @@ class Engine:
         if found.shape not in ((), (self.batch,)):
             raise LevelError(f"{name}: one value or {self.batch}, not shape {found.shape}")
         return np.broadcast_to(found, (self.batch,))
-
-    def _seed(self, seed: int | Sequence[int], due: NDArray[np.bool_]) -> None:
-        if isinstance(seed, int | np.integer):
-            seeds = [stream_key(int(seed), b) for b in range(self.batch)]
-        elif len(seed) == self.batch:
-            seeds = [stream_key(int(s), 0) for s in seed]
-        else:
-            raise LevelError(f"seeds: one or {self.batch}, not {len(seed)}")
-        self.course.stream[due] = np.array(seeds, np.uint64)[due]
-        self.course.episode[due] = 0
-
-    def _draw(self, due: NDArray[np.bool_]) -> None:
-        draw_levels(self._given[1], due)
 
     def _choose(self, levels: NDArray[np.int64], due: NDArray[np.bool_]) -> None:
         wrong = due & ((levels < 0) | (levels >= self.num_levels))
@@ -312,15 +230,8 @@ class Engine:
         return f"{self.task.id}/{self.split}/{name}"
 
 
-def padded(count: int, step: int) -> int:
-    """Round a count up to a multiple of `step`, at least one.
-
-    Kernels are compiled for every shape of a world; rounded up, tasks of one size share them.
-    """
-    return step * max(1, -(-count // step))
-
-
-def stream_key(*parts: str | int) -> int:
-    """Return a 64-bit random key that is a function of `parts` on every machine."""
-    text = "/".join(map(str, parts)).encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "little")
+def for_kernels(world: World, course: Course) -> tuple[Any, Any]:
+    """Return worlds and courses as kernels take them fastest."""
+    compiler = cast(Any, config)
+    # Numba takes a plain array faster; without it, kernels need fields to be attributes.
+    return (world, course) if compiler.DISABLE_JIT else (np.asarray(world), np.asarray(course))

@@ -27,58 +27,16 @@ the splits, so that no level of one can be a level of another under a different 
 do not count there, so that a turn of the palette leaves a split's levels what they are.
 """
 
-from typing import Any, TypeAlias
-
 import numpy as np
 
 from mesabench.engine.cache import inner, kernel
+from mesabench.engine.course import PARTS, PER_MILLION
 from mesabench.engine.move import step
 from mesabench.engine.rng import MIX_2, below, combine, mix, seed
 from mesabench.engine.view import observe
 
-PARTS = 8  # into which layouts are shared out
-TRAIN, HELDOUT, BEYOND = (0, 6), (6, 7), (7, 8)  # test and control splits lie beyond training
-EVERY = (0, PARTS)
 DRAFTS = 255  # of one level, before it is given up
 RESTART = -1  # the action that makes a world begin the level in `Course.index`
-PER_MILLION = 1_000_000
-
-
-Course: TypeAlias = Any  # np.recarray [B] of `course_type`
-
-
-def course_type(*, agents: int, items: int, events: int, gauges: int) -> np.dtype:
-    """Return the record of which levels one world plays, and how its last episode ended."""
-    counts = (agents, events)
-    return np.dtype(
-        [
-            ("key", np.uint64),  # random key of the task and split
-            ("span", np.int64),  # levels are drawn from [0, span)
-            ("share", np.int64),  # test-like levels among the split's, in a million
-            ("auto", np.bool_),  # same-step autoreset
-            ("blind", np.bool_),  # nobody looks: views are not drawn
-            ("ended", np.bool_),  # waits for a restart (only without `auto`)
-            ("variant", np.uint8),  # 1 where the level is a test-like one
-            ("horizons", np.int32, 2),  # of a plain and of a test-like level
-            ("stream", np.uint64),  # random key of the world's sequence of levels
-            ("episode", np.int64),  # levels drawn so far
-            ("index", np.int64),  # level being played
-            ("parts", np.int64, 2),  # layouts of the split: hash modulo PARTS from .. up to ..
-            ("drafts", np.int32),  # of the level, so far
-            ("heir", np.bool_),  # an episode came before, and the level was drawn, not chosen
-            ("past", np.int32, counts),  # events of the episode before, whole or broken off
-            ("layout", np.uint64),  # hash of its walls and things
-            ("counts", np.int32, counts),  # events since it began
-            ("last_index", np.int64),  # the same of the episode that ended last ...
-            ("last_layout", np.uint64),
-            ("last_steps", np.int32),
-            ("last_counts", np.int32, counts),
-            ("last_pose", np.int32, (agents, 3)),
-            ("last_inventory", np.int32, (agents, items)),
-            ("last_gauges", np.int32, (agents, gauges)),
-        ],
-        align=True,
-    )
 
 
 @inner

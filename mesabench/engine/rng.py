@@ -4,6 +4,8 @@ The generator is SplitMix64 (Steele, Lea & Flood 2014) read at an arbitrary posi
 level is the same bits on every machine, in every batch size and in every order of play.
 """
 
+import hashlib
+
 import numpy as np
 
 from mesabench.engine.cache import inner
@@ -47,3 +49,9 @@ def randint(world, b, n):
     """Draw an integer in [0, n) from world `b`'s stream."""
     world.rng[b, COUNTER] += np.uint64(1)
     return below(mix(world.rng[b, KEY] + world.rng[b, COUNTER] * GAMMA), n)
+
+
+def stream_key(*parts: str | int) -> int:
+    """Return a 64-bit random key that is a function of `parts` on every machine."""
+    text = "/".join(map(str, parts)).encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "little")

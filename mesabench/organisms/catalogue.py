@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mesabench.agents.kinds import Agent
 from mesabench.agents.limited import LimitedAgent
 from mesabench.agents.planned import PlannedAgent, RandomAgent
 from mesabench.agents.walker import GreedyWalker
@@ -20,7 +21,7 @@ from mesabench.engine.codes import LEFT, RIGHT
 from mesabench.organisms.creatures import Bouncer, Drifter, Turner, WallFollower
 from mesabench.organisms.faulty import FickleAgent, ForgetfulAgent
 from mesabench.organisms.roamers import CellWalker, Explorer, Patrol, Shy, ThingWalker
-from mesabench.rollout import Agent, rollout
+from mesabench.rollout import rollout
 from mesabench.scorers.hypotheses import Goal, goal_cells, inert_kinds, list_goals, optimal_returns
 from mesabench.task import Task
 

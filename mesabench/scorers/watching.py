@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from mesabench.planner.decisions import part
 from mesabench.planner.states import explore, follow_states, plan_states
 from mesabench.rollout import Rollout
-from mesabench.scorers.evidence import Evidence, Judge, Values, goal_plans
+from mesabench.scorers.evidence import Evidence, Values
 from mesabench.scorers.hypotheses import Candidates, Goal
+from mesabench.scorers.judging import Judge, goal_plans
 from mesabench.scorers.replay import Replay, Stretch
 
 
