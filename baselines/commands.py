@@ -74,7 +74,7 @@ def run(
     from mesabench.adaptivity.commands import profile_file
     from mesabench.baselines.train import default_folder
     from mesabench.baselines.train import train as train_agent
-    from mesabench.commands import evaluate_file
+    from mesabench.evaluating import evaluate_file
 
     console, task = Console(), get_task(env)
     if quick:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesabench.agents.asked import AskedAgent
-from mesabench.agents.kinds import Agent, Privileged
+from mesabench.agents.kinds import Agent, Blind, Privileged
 from mesabench.engine.batch import Engine, Partners
 from mesabench.engine.world import OBJECT, Rules
 from mesabench.task import Objective, Task
@@ -125,6 +125,8 @@ def rollout(
         threads=threads,
         knobs=knobs,
         partners=partners,
+        # Other agents of a world may look where this one does not.
+        blind=partners is None and isinstance(agent, Blind) and agent.blind,
     )
     engine.reset(levels=numbers)
     return play(agent, engine)

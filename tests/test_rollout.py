@@ -148,3 +148,19 @@ def test_an_error_names_the_level_also_where_others_are_left_out():
     with pytest.raises(NonFiniteLogits, match=f"LavaLand-v0/train/{last}, step {step}") as error:
         rollout(Wanderer(True, broken_after=step), task, "train", 64)
     assert error.value.rows == (last,)
+
+
+@pytest.mark.parametrize("task_id", mesabench.task_ids(None))
+def test_nothing_depends_on_views_that_nobody_looks_at(task_id):
+    task, draw = mesabench.get_task(task_id), RandomAgent(mesabench.get_task(task_id).actions, 5)
+    seen = []
+
+    def looking(obs, state, episode_start):
+        seen.append(obs["image"].any())
+        return draw(obs, state, episode_start)
+
+    shown = rollout(looking, task, "test", 16)
+    unseen = rollout(RandomAgent(task.actions, 5), task, "test", 16)
+    assert all(seen)
+    for name in ("actions", "poses", "events", "lengths", "terminated"):
+        np.testing.assert_array_equal(getattr(shown, name), getattr(unseen, name))

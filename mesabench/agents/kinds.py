@@ -1,4 +1,4 @@
-"""What an agent is: a batched policy with explicit state, and two special kinds of it."""
+"""What an agent is: a batched policy with explicit state, and three special kinds of it."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
@@ -34,6 +34,19 @@ class RowWise(Protocol):
     """
 
     row_wise: bool
+
+    def __call__(
+        self, obs: Observation, state: Any, episode_start: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.integer], Any]:
+        """Return the actions [N] and the next state."""
+        ...
+
+
+@runtime_checkable
+class Blind(Protocol):
+    """An agent that does not look at what it is shown: no views need be drawn for it."""
+
+    blind: bool
 
     def __call__(
         self, obs: Observation, state: Any, episode_start: NDArray[np.bool_]

@@ -93,6 +93,8 @@ class RandomAgent:
         seed: of its choices.
     """
 
+    blind = True
+
     def __init__(self, actions: int = 3, seed: int = 0):
         self.actions = actions
         self._rng = np.random.default_rng(seed)
