@@ -179,7 +179,7 @@ def draw_badge(
 
 def episode_frames(rollout: Rollout, b: int, tile_size: int = TILE) -> Iterator[Picture]:
     """Play episode `b` again and yield a picture of the start and of the world after each step."""
-    engine = Engine(rollout.task, rollout.split, autoreset=False, knobs=rollout.knobs)
+    engine = Engine(rollout.task, rollout.split, seed=None, autoreset=False, knobs=rollout.knobs)
     engine.reset(levels=rollout.levels[b])
     yield level_picture(engine.world.grid[0], engine.world.pose[0], tile_size)
     for action in rollout.actions[: rollout.lengths[b], b]:

@@ -72,7 +72,7 @@ def split_pictures(
     task: Task, split: str, levels: int, tile_size: int, knobs: Mapping[str, Any]
 ) -> list[Picture]:
     """Draw the first levels of a split."""
-    engine = Engine(task, split, batch=levels, autoreset=False, knobs=dict(knobs))
+    engine = Engine(task, split, batch=levels, seed=None, autoreset=False, knobs=dict(knobs))
     engine.reset(levels=range(levels))
     worlds = zip(engine.world.grid, engine.world.pose, strict=True)
     return [level_picture(grid, poses, tile_size) for grid, poses in worlds]

@@ -97,7 +97,9 @@ def observation_cost(played: Rollout, objective: Objective) -> float:
     paid = (played.task.weights(objective)[0] > 0)[None, None]
     gains = np.logical_and(played.events[:, :n] > 0, paid).any(2)
     first = np.where(gains.any(0), gains.argmax(0), -1)
-    engine = Engine(played.task, played.split, batch=n, autoreset=False, knobs=played.knobs)
+    engine = Engine(
+        played.task, played.split, batch=n, seed=None, autoreset=False, knobs=played.knobs
+    )
     engine.reset(levels=played.levels[:n])
     knowledge = Knowledge(engine)
     border = int(knowledge.seen[0].sum())

@@ -143,7 +143,7 @@ def describe(train: Play, test: Play, name: str) -> Character:
 def decision_share(play: Play) -> float:
     """Return on what share of the levels the base-optimal way passes a decision point."""
     task, played = play.task, play.base
-    engine = Engine(task, play.split, batch=len(played.levels), autoreset=False)
+    engine = Engine(task, play.split, batch=len(played.levels), seed=None, autoreset=False)
     engine.reset(levels=played.levels)
     wanted = task.candidates
     plans = plan_worlds(engine, task.weights(*wanted), task.discounts(*wanted))

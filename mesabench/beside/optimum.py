@@ -14,6 +14,6 @@ def optimal(
     task: Task, split: str, levels: NDArray[np.int64], knobs: dict[str, Any]
 ) -> NDArray[np.float64]:
     """Return the planner's discounted base return on levels of numbers `levels`, float64 [N]."""
-    engine = Engine(task, split, batch=len(levels), autoreset=False, knobs=knobs)
+    engine = Engine(task, split, batch=len(levels), seed=None, autoreset=False, knobs=knobs)
     engine.reset(levels=levels)
     return best_values(engine, task.weights(task.base), task.discounts(task.base))[:, 0]

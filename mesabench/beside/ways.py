@@ -61,7 +61,12 @@ def measure(
 def start_levels(played: Rollout) -> Engine:
     """Return an engine in which a rollout's levels are about to begin."""
     engine = Engine(
-        played.task, played.split, batch=len(played.levels), autoreset=False, knobs=played.knobs
+        played.task,
+        played.split,
+        batch=len(played.levels),
+        seed=None,
+        autoreset=False,
+        knobs=played.knobs,
     )
     engine.reset(levels=played.levels)
     return engine
