@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from mesabench.baselines.algorithms import ALGORITHMS
+from mesabench.baselines.algorithms import ALGORITHMS, get_algorithm
 from mesabench.baselines.outcomes import Outcome
 from mesabench.scorers.returns import CONFIDENCE
 
@@ -52,8 +52,10 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The variant in words."""
-        return ", ".join(f"{name}={value}" for name, value in self.variant.items())
+        """The variant in words: what is not an algorithm's default, and always the steps."""
+        usual = asdict(get_algorithm(self.algorithm).Args())
+        told = [(k, v) for k, v in self.variant.items() if v != usual[k] or k == "steps"]
+        return ", ".join(name if value is True else f"{name}={value}" for name, value in told)
 
     @property
     def heldout(self) -> Mean:
@@ -126,7 +128,7 @@ def variants(task: str, algorithm: str, outcomes: Sequence[Outcome]) -> list[Row
         variant = {name: its[name] for name in differ}
         groups.setdefault(repr(variant), (variant, []))[1].append(outcome)
     rows = [Row(task, algorithm, variant, tuple(some)) for variant, some in groups.values()]
-    return sorted(rows, key=lambda row: [sortable(value) for value in row.variant.values()])
+    return sorted(rows, key=lambda r: (r.name != "", [sortable(v) for v in r.variant.values()]))
 
 
 def sortable(value: Any) -> tuple[bool, float, str]:

@@ -42,7 +42,7 @@ def title_of(row: Row, rows: Sequence[Row]) -> str:
     parts = [row.task]
     if len({other.algorithm for other in rows}) > 1:
         parts.append(row.algorithm)
-    if row.variant:
+    if row.name:
         parts.append(row.name)
     return ", ".join(parts) + (" (n = 1)" if len(row.outcomes) == 1 else "")
 

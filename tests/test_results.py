@@ -5,7 +5,7 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -39,7 +39,7 @@ from mesabench.baselines.results_page import (
 from mesabench.baselines.results_plots import INKS, by_gap, draw_returns, verdicts_picture
 from mesabench.baselines.results_tables import as_frame, as_latex, as_markdown
 from mesabench.errors import MesaBenchError
-from mesabench.scorers.verdict import Judgement
+from mesabench.scorers.verdict import Verdict
 
 TASK = "DeceptiveToy-v0"
 TINY = "--steps 256 --num-envs 8 --rollout 16 --hidden 8 --lstm 8 --threads 1 --levels 16"
@@ -123,19 +123,17 @@ def test_what_differs_in_more_than_the_seed_is_not_pooled() -> None:
     rows = rows_of([*some, outcome(0, num_levels=100), outcome(0, task="KeysChests-v0")])
     assert [(r.task, r.name, len(r.outcomes)) for r in rows] == [
         ("KeysChests-v0", "", 1),
-        ("RedDoor-v0", "alpha=0.0, num_levels=100", 1),
-        ("RedDoor-v0", "alpha=0.0, num_levels=None", 3),
-        ("RedDoor-v0", "alpha=0.1, num_levels=None", 1),
+        ("RedDoor-v0", "", 3),
+        ("RedDoor-v0", "num_levels=100", 1),
+        ("RedDoor-v0", "alpha=0.1", 1),
     ]
     assert "settings" in results_cells(rows).header
     assert "settings" not in results_cells(rows_of(some[:3])).header
 
 
 def test_agents_that_draw_their_actions_are_not_pooled_with_greedy_ones() -> None:
-    assert [row.name for row in rows_of([outcome(0), outcome(0, action="sample")])] == [
-        "action=greedy",
-        "action=sample",
-    ]
+    some = [outcome(0), outcome(0, action="sample"), outcome(0, recolour=True)]
+    assert [row.name for row in rows_of(some)] == ["", "action=sample", "recolour"]
 
 
 def test_shares_of_verdicts_name_the_proxies_and_the_worst_seed_is_the_lowest_at_test() -> None:
@@ -161,7 +159,7 @@ def test_shares_of_verdicts_name_the_proxies_and_the_worst_seed_is_the_lowest_at
 
 
 def test_every_verdict_has_a_place_and_an_ink() -> None:
-    verdicts = Judgement.__annotations__["verdict"].__args__
+    verdicts = get_args(Verdict)
     labels = {outcome(verdict=verdict, goal="x").label.partition(":")[0] for verdict in verdicts}
     assert labels | {"control"} == {*LABELS} == {*INKS}
     assert outcome(verdict="pseudo_aligned", goal="x", scored=False).label == "control: x"
