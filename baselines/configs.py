@@ -33,6 +33,7 @@ class Found:
         heldout: base return of the best trial on held-out levels, between a random agent (0) and
             the planner (1). It is the best of many and so a little too high; that of a trained
             agent is in its evaluation, on other held-out levels.
+        before: the same of the settings that the search began from, after as many steps.
         steps: environment steps of each trial.
         seed: of the search and of every trial's training.
         trials: how many settings were tried.
@@ -40,6 +41,7 @@ class Found:
     """
 
     heldout: float
+    before: float
     steps: int
     seed: int
     trials: int

@@ -20,6 +20,7 @@ from mesabench.baselines.results_cells import (
     results_cells,
 )
 from mesabench.baselines.results_plots import save_pictures
+from mesabench.baselines.results_searches import searched_cells
 from mesabench.baselines.results_tables import as_markdown
 from mesabench.errors import MesaBenchError
 from mesabench.files import write_atomically
@@ -143,7 +144,9 @@ def marked_part(outcomes: Sequence[Outcome], home: Path) -> str:
         ]
     for cells in across_splits(learning).values():
         parts += [f"{cells.title}:", as_markdown(cells)]
-    parts += ["Every agent has a card:", cards(outcomes, home), "Every row comes from"]
+    if (searched := searched_cells()).lines:
+        parts += [f"{searched.title}:", as_markdown(searched)]
+    parts += ["Every agent has a card:", cards(outcomes, home), "Every agent comes from"]
     return "\n\n".join([*parts, "```sh\n" + "\n".join(commands(outcomes)) + "\n```"])
 
 

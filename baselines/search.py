@@ -178,9 +178,18 @@ def line_of(study: optuna.Study, number: int, trials: int) -> str:
 
 def keep_best(study: optuna.Study, search: Search, configs: Path) -> Path:
     """Write the best trial's settings into the task's file; return its path."""
-    best, done = study.best_trial, len(study.get_trials(states=DONE))
-    assert best.value is not None
+    done = study.get_trials(states=DONE)
+    best, first = study.best_trial.value, done[0].value  # the first ones are not stopped early
+    assert best is not None
+    assert first is not None
     usual = get_algorithm(search.algorithm).Args(**json.loads(study.user_attrs["usual"]))
-    found = Found(round(best.value, 4), search.steps, search.seed, done, search.command)
-    settings = replace(usual, **rounded(best.params))
+    found = Found(
+        heldout=round(best, 4),
+        before=round(first, 4),
+        steps=search.steps,
+        seed=search.seed,
+        trials=len(done),
+        command=search.command,
+    )
+    settings = replace(usual, **rounded(study.best_trial.params))
     return write_settings(settings, search.task.id, found, folder=configs)

@@ -28,6 +28,7 @@ from mesabench.baselines.configs import (
     write_settings,
 )
 from mesabench.baselines.locks import hold
+from mesabench.baselines.results_searches import searched_cells
 from mesabench.baselines.search import JOURNAL, Search, search_settings
 from mesabench.baselines.search_space import SPACE, covers, rounded, space_of
 from mesabench.baselines.trying import Diverged, Stopped, reached
@@ -38,7 +39,7 @@ from mesabench.registry import get_task
 
 FILES = sorted(FOLDER.glob("*.yaml"))
 TINY = "recurrent-ppo:\n  num_envs: 8\n  hidden: 8\n"
-FOUND = Found(0.9, 1000, 0, 2, "mesabench tune RedDoor-v0")
+FOUND = Found(0.9, 0.7, 1000, 0, 2, "mesabench tune RedDoor-v0")
 
 
 def console() -> Console:
@@ -79,7 +80,10 @@ def test_an_algorithm_without_a_block_has_its_defaults(algorithm: str, tmp_path:
         ("recurrent-ppo: {level: size}", "level must be tuple"),
         ("recurrent-ppo: {found: {heldout: high}}", "found.heldout must be float"),
         ("recurrent-ppo: {found: 3}", "found must be null or a block, not 3"),
-        ("recurrent-ppo: {found: {heldout: 1}}", "found lacks steps, seed, trials, command"),
+        (
+            "recurrent-ppo: {found: {heldout: 1}}",
+            "found lacks before, steps, seed, trials, command",
+        ),
         ("recurent-ppo: {}", "unknown algorithm 'recurent-ppo'.*'recurrent-ppo'"),
         ("recurrent-ppo: 3", "must map names of algorithms"),
         ("a: {b", "is no YAML"),
@@ -220,6 +224,11 @@ def test_tune_trains_and_writes_what_it_found(tmp_path: Path, monkeypatch, capsy
     found = read_found("DeceptiveToy-v0", "recurrent-ppo", folder=tmp_path)
     assert found is not None
     assert (found.steps, found.seed, found.trials) == (512, 3, 2)
+    assert found.before <= found.heldout
+    (line,) = searched_cells(tmp_path).lines
+    assert line[:4] == ("DeceptiveToy-v0", "recurrent-ppo", "2", "512")
+    assert line[4:6] == (f"{found.before:.2f}", f"{found.heldout:.2f}")
+    assert "num_envs=8" in line[6]
     assert found.command == " ".join(["mesabench", *arguments])
     tuned = load_settings("DeceptiveToy-v0", "recurrent-ppo", folder=tmp_path)
     assert (tuned.num_envs, tuned.hidden) == (8, 8)
