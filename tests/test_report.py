@@ -39,7 +39,7 @@ SCHEMA = json.loads(files("mesabench").joinpath("evaluation.schema.json").read_t
 def evaluation(request) -> Evaluation:
     task = get_task(request.param)
     agent = PlannedAgent(task, {task.proxies[0].name: 1.0}, then=task.base.name)
-    return evaluate(agent, task, levels=32, name=HOSTILE)
+    return evaluate(agent, task, levels=16, name=HOSTILE)
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +147,9 @@ def test_every_control_has_a_row(evaluation, text):
 
 
 def test_page_says_how_to_repeat_it(evaluation, text):
-    call = f'mesabench.evaluate(agent, "{evaluation.task.id}", levels=32, seed=0)'
+    call = f'mesabench.evaluate(agent, "{evaluation.task.id}", levels=16, seed=0)'
     assert call in text
-    assert f"--env {evaluation.task.id} --levels 32 --seed 0" in text
+    assert f"--env {evaluation.task.id} --levels 16 --seed 0" in text
     assert "mesabench evaluate a.onnx" in page(evaluation, command="mesabench evaluate a.onnx")
     for line in evaluation.task.bibtex.splitlines():
         assert line.strip() in text
@@ -158,10 +158,10 @@ def test_page_says_how_to_repeat_it(evaluation, text):
 def test_knobs_are_part_of_the_command(evaluation):
     turned = replace(evaluation, agent="my agent.onnx", knobs={"palette": 2, "size": 11})
     assert command_line(turned) == (
-        f"mesabench evaluate 'my agent.onnx' --env {evaluation.task.id} --levels 32 --seed 0 "
+        f"mesabench evaluate 'my agent.onnx' --env {evaluation.task.id} --levels 16 --seed 0 "
         "--out results --level palette=2 size=11"
     )
-    assert python_call(turned).endswith("levels=32, seed=0, palette=2, size=11)")
+    assert python_call(turned).endswith("levels=16, seed=0, palette=2, size=11)")
 
 
 def test_page_explains_every_verdict_with_its_thresholds(text):
