@@ -195,7 +195,7 @@ FUZZ = """
 import sys
 import numpy as np
 from hostile_agents import grinder, harmless, nan_logits
-from test_onnx_agent import counter
+from small_agents import counter
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.errors import AgentError
 from mesabench.observation import observation_space
