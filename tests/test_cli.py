@@ -11,12 +11,12 @@ from typing import NamedTuple
 import pytest
 
 import mesabench
-from mesabench import cli
+from mesabench import cli, report
 from mesabench.agents.export import export_sb3
 from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.configs import load_settings
 from mesabench.baselines.train import build_model, describe
-from mesabench.beside import adversary
+from mesabench.beside import adversary, thinking
 
 TINY = TrainConfig(num_envs=4, rollout=8, lstm=8, hidden=8, threads=1)
 WHOLE = "CheeseDish-v0"  # all looks at an agent take a while, so one task has to do for them
@@ -29,11 +29,14 @@ class Evaluated(NamedTuple):
     said: str
 
 
-def evaluate(agent_file: Path, name: str) -> Evaluated:
+def evaluate(agent_file: Path, name: str, *, page: bool = True) -> Evaluated:
     task_id, out = agent_file.parent.name, agent_file.parent / name
     more = [] if task_id == WHOLE else ["--brief"]
     with contextlib.redirect_stdout(io.StringIO()) as said, pytest.MonkeyPatch.context() as patch:
         patch.setattr(adversary, "BUDGET", 100)
+        patch.setattr(thinking, "LEVELS", 64)
+        if not page:  # which takes as long as all the rest
+            patch.setattr(report, "write_report", lambda result, folder, **given: folder)
         cli.main(["evaluate", str(agent_file), "--out", str(out), "--levels", "8", *more])
     return Evaluated(out, said.getvalue())
 
@@ -110,7 +113,7 @@ def test_learning_tasks_have_no_objectives_to_audit_or_validate(capsys):
 
 
 def test_evaluating_the_same_file_twice_gives_the_same_figures(agent_file, evaluated):
-    again = evaluate(agent_file, "second")
+    again = evaluate(agent_file, "second", page=False)
     first, second = (e.folder.joinpath("evaluation.json").read_bytes() for e in (evaluated, again))
     assert first == second
 
