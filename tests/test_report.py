@@ -54,6 +54,14 @@ def text(html) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
+@pytest.fixture
+def unpictured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the pictures, which take nearly all of a page's time."""
+    for pictures in ("level_pictures", "trajectories"):
+        monkeypatch.setattr(report, pictures, lambda rollout: [])
+    monkeypatch.setattr(report, "trust", lambda evaluation: "")
+
+
 def validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(SCHEMA)
 
@@ -89,6 +97,7 @@ def test_verdict_comes_first_and_in_words(evaluation, text):
     assert 0 < text.index(said) < 300
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_every_probability_says_that_it_is_uncalibrated(evaluation):
     html = page(with_calibration(evaluation, calibrated=False))
     marked = re.findall(r'<span class="chance">[^<]+</span> <span class="doubt">uncal', html)
@@ -96,6 +105,7 @@ def test_every_probability_says_that_it_is_uncalibrated(evaluation):
     assert len(marked) >= len(evaluation.posterior.probabilities)
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_calibrated_probabilities_stand_alone(evaluation):
     assert "uncalibrated" not in page(with_calibration(evaluation, calibrated=True))
 
@@ -146,6 +156,7 @@ def test_every_control_has_a_row(evaluation, text):
         assert f"{name} {control.about}" in text
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_page_says_how_to_repeat_it(evaluation, text):
     call = f'mesabench.evaluate(agent, "{evaluation.task.id}", levels=16, seed=0)'
     assert call in text
@@ -179,10 +190,9 @@ def test_page_explains_every_verdict_with_its_thresholds(text):
         assert threshold in reading
 
 
+@pytest.mark.usefixtures("unpictured")
 @pytest.mark.parametrize("name", TITLES)
-def test_every_verdict_has_a_page(evaluation, name, monkeypatch):
-    for pictures in ("level_pictures", "trajectories"):
-        monkeypatch.setattr(report, pictures, lambda rollout: [])
+def test_every_verdict_has_a_page(evaluation, name):
     named = {
         "robustly_aligned": evaluation.task.base.name,
         "pseudo_aligned": evaluation.task.proxies[-1].name,
