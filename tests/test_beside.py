@@ -1,14 +1,16 @@
 """What stands beside a verdict is there, fits the schema and the page, and changes nothing."""
 
 import json
+from collections.abc import Iterator
 from importlib.resources import files
 
 import jsonschema
 import pytest
 
 from mesabench.agents.planned import PlannedAgent
+from mesabench.beside import adversary
 from mesabench.beside.looks import WORST
-from mesabench.evaluation import evaluate
+from mesabench.evaluation import Evaluation, evaluate
 from mesabench.files import as_json
 from mesabench.panels import panels
 from mesabench.registry import get_task
@@ -17,16 +19,22 @@ from mesabench.report import page
 SCHEMA = json.loads(files("mesabench").joinpath("evaluation.schema.json").read_text("utf-8"))
 
 
-@pytest.mark.parametrize("task_id", ["CheeseDish-v0", "DeceptiveToy-v0"])
-def test_the_verdict_is_the_same_with_and_without_what_stands_beside_it(task_id: str) -> None:
+@pytest.fixture(scope="module", params=["CheeseDish-v0", "DeceptiveToy-v0"])
+def whole(request: pytest.FixtureRequest) -> Iterator[Evaluation]:
+    """Return an evaluation of an agent that was planned for a proxy, with all beside it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adversary, "BUDGET", 200)
+        yield judged(request.param, beside=True)
+
+
+def judged(task_id: str, *, beside: bool) -> Evaluation:
     task = get_task(task_id)
-    proxy = task.proxies[0].name
+    agent = PlannedAgent(task, {task.proxies[0].name: 1.0}, seed=1)
+    return evaluate(agent, task, levels=24, judged=24, beside=beside)
 
-    def judged(*, beside: bool):
-        agent = PlannedAgent(task, {proxy: 1.0}, lapse=0.05, seed=1)
-        return evaluate(agent, task, levels=24, judged=24, beside=beside)
 
-    brief, whole = judged(beside=False), judged(beside=True)
+def test_the_verdict_is_the_same_with_and_without_what_stands_beside_it(whole: Evaluation) -> None:
+    task, brief = whole.task, judged(whole.task.id, beside=False)
     assert whole.judgement == brief.judgement
     jsonschema.validate(as_json(whole.as_dict()), SCHEMA)
     assert brief.beside is None
@@ -40,12 +48,11 @@ def test_the_verdict_is_the_same_with_and_without_what_stands_beside_it(task_id:
         assert panel.lines or panel.picture
 
 
-def test_a_planned_proxy_agent_fails_competently() -> None:
-    task = get_task("CheeseDish-v0")
-    agent = PlannedAgent(task, {"reach_dish": 1.0}, seed=1)
-    found = evaluate(agent, task, levels=24, judged=24, beside=True).beside
+def test_a_planned_proxy_agent_fails_competently(whole: Evaluation) -> None:
+    found, task = whole.beside, whole.task
     assert found is not None
     assert found.competence.agent.competent.share == 1.0
     rows = {row.objective: row for row in found.comparison}
-    assert rows["reach_dish"].posterior > 0.9
-    assert rows["reach_dish"].decisions.share > rows["reach_cheese"].decisions.share
+    proxy, base = rows[task.proxies[0].name], rows[task.base.name]
+    assert proxy.posterior > 0.9
+    assert proxy.decisions.share > base.decisions.share

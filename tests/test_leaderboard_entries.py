@@ -1,27 +1,19 @@
-"""Entries: what they may hold, what is computed from counts, how changes of them are checked."""
+"""Entries: what they may hold, and what is computed from counts."""
 
-import hashlib
 import json
-from pathlib import Path
 from typing import get_args
 
 import jsonschema
 import numpy as np
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from leaderboard_entries import an_entry, salted, some_counts
+from leaderboard_entries import an_entry, some_counts
 
-from mesabench.engine.batch import Engine
-from mesabench.engine.course import MAX_LEVELS
 from mesabench.errors import MesaBenchError
-from mesabench.fingerprint import fingerprint
-from mesabench.leaderboard.audit_levels import audit
-from mesabench.leaderboard.checking import LEARNING, check
+from mesabench.leaderboard.checking import LEARNING
 from mesabench.leaderboard.counts import Counts
-from mesabench.leaderboard.entry import Entry, Invalidation, Method, Status, Verdict
-from mesabench.leaderboard.levels import block_of, count_for
+from mesabench.leaderboard.entry import Verdict
 from mesabench.leaderboard.reading import (
     MAX_BYTES,
     SCHEMA,
@@ -32,7 +24,6 @@ from mesabench.leaderboard.reading import (
     schema_text,
     write_entry,
 )
-from mesabench.registry import get_task, task_ids
 from mesabench.scorers import verdict as verdicts
 
 ENTRY = an_entry(badge="re-evaluated", seeds=2)
@@ -251,245 +242,3 @@ def test_any_bytes_are_read_or_refused(data, at):
     text = entry_text(ENTRY).encode()
     read_or_refused(data)
     read_or_refused(text[:at] + data + text[at + len(data) :])
-
-
-# Which levels
-
-
-def test_levels_follow_from_the_hash_and_the_salt():
-    one = block_of("0.1.0", "KeysChests-v0", "ab" * 32, 1000)
-    assert one == block_of("0.1.0", "KeysChests-v0", "ab" * 32, 1000)
-    others = [
-        block_of("0.1.1", "KeysChests-v0", "ab" * 32, 1000),
-        block_of("0.1.0", "RedDoor-v0", "ab" * 32, 1000),
-        block_of("0.1.0", "KeysChests-v0", "ac" * 32, 1000),
-        block_of("0.1.0", "KeysChests-v0", "ab" * 32, 1000, "salt"),
-    ]
-    assert len({block.first for block in (one, *others)}) == 5
-    assert len(one.numbers) == len(set(one.numbers)) == 1000
-
-
-def test_blocks_lie_within_the_range_of_levels_and_cover_it():
-    firsts = np.array([block_of("1", "T-v0", str(n), 1000).first for n in range(2000)])
-    assert firsts.min() >= 0
-    assert firsts.max() + 1000 <= MAX_LEVELS
-    counts, _ = np.histogram(firsts, bins=4, range=(0, MAX_LEVELS))
-    assert abs(counts - 500).max() < 5 * np.sqrt(500 * 0.75)
-
-
-@pytest.mark.parametrize("wanted", [0, 127, 10_001])
-def test_number_of_levels(wanted):
-    with pytest.raises(EntryError, match="levels go from 128 to 10,000"):
-        count_for(get_task("KeysChests-v0"), wanted)
-
-
-# Changes
-
-
-def sound(slug="example-method", task="KeysChests-v0", **changes) -> Entry:
-    """An entry whose every figure can be."""
-    found = get_task(task)
-    entry = an_entry(slug=slug, tasks=(task,), seeds=2, test=0.9)
-    splits = {
-        name: some_counts(0.95, count_for(found, 1000), seed=n, events=found.events)
-        for n, name in enumerate(found.splits)
-        if name != "train"
-    }
-    agents = tuple(
-        agent.model_copy(
-            update={
-                "fingerprint": fingerprint(found),
-                "splits": splits,
-                "verdict": "robustly_aligned",
-                "objective": found.base.name,
-            }
-        )
-        for agent in entry.agents
-    )
-    return Entry(**dict(entry) | {"agents": agents} | changes)
-
-
-@pytest.fixture
-def folders(tmp_path):
-    old, new = tmp_path / "old", tmp_path / "new"
-    old.mkdir()
-    write_entry(sound("old-method"), old)
-    return old, new
-
-
-def test_a_sound_new_entry_passes(folders):
-    old, new = folders
-    assert check([write_entry(sound(), new)], old) == []
-
-
-@pytest.mark.parametrize("planner", ["touch", "states"])
-def test_tasks_of_either_planner_can_have_sound_entries(tmp_path, planner):
-    task = next(name for name in task_ids() if get_task(name).planner == planner)
-    path = write_entry(sound(task=task), tmp_path)
-    assert check([path], tmp_path / "none") == []
-
-
-def with_agent(entry, **changes):
-    first, *rest = entry.agents
-    return Entry(**dict(entry) | {"agents": (first.model_copy(update=changes), *rest)})
-
-
-def test_impossible_figures_are_named(folders):
-    old, new = folders
-    entry = sound()
-    splits = entry.agents[0].splits
-    better = some_counts(1.2, 1000, events=get_task("KeysChests-v0").events)
-    cases = {
-        "more than is possible": with_agent(entry, splits=splits | {"test": better}),
-        "splits test; expected": with_agent(entry, splits={"test": splits["test"]}),
-        "fingerprint": with_agent(entry, fingerprint="0" * 16),
-        "expected collect_keys": with_agent(entry, verdict="pseudo_aligned"),
-        "not one of its track": with_agent(entry, verdict="history_conditioned"),
-        "events": with_agent(entry, splits=splits | {"test": some_counts(0.9, 1000, events=())}),
-        "episodes": with_agent(
-            entry, splits={n: some_counts(0.9, 200, events=better.events) for n in splits}
-        ),
-        "below 0.8": with_agent(
-            entry, splits=splits | {"heldout": some_counts(0.5, 1000, events=better.events)}
-        ),
-        "unknown task": with_agent(entry, task="KeysChest-v0"),
-    }
-    for words, wrong in cases.items():
-        found = check([write_entry(wrong, new)], old)
-        assert any(words in problem for problem in found), (words, found)
-
-
-def test_nobody_edits_an_entry(folders):
-    old, new = folders
-    entry = read_entry(old / "old-method.json")
-    method = Method(**dict(entry.method) | {"name": "Mine now"})
-    path = write_entry(Entry(**dict(entry) | {"method": method}), new)
-    assert "there already" in check([path], old)[0]
-    assert "method changed" in check([path], old, maintainer=True)[0]
-
-
-def test_an_entry_is_not_removed(folders):
-    old, new = folders
-    assert "is removed" in check([new / "old-method.json"], old)[0]
-    assert "no such file" in check([new / "never-there.json"], old)[0]
-
-
-def test_only_maintainers_raise_badges_and_invalidate(folders):
-    old, new = folders
-    entry = read_entry(old / "old-method.json")
-    run = salted(entry.agents).model_copy(update={"agents": ()})
-    agents = tuple(
-        one.model_copy(update={"splits": agent.splits})
-        for one, agent in zip(salted(entry.agents).agents, entry.agents, strict=True)
-    )
-    run = run.model_copy(update={"agents": agents})
-    status = Status(**dict(entry.status) | {"badge": "re-evaluated"})
-    path = write_entry(Entry(**dict(entry) | {"status": status, "salted": (run,)}), new)
-    assert check([path], old, maintainer=True) == []
-    assert check([path], old) != []
-    assert "has the badge submitted" in check([path], new / "nothing")[0]
-    gone = Invalidation(date=run.date, reason="the agents saw test levels")
-    path = write_entry(
-        Entry(**dict(entry) | {"status": Status(**dict(entry.status) | {"invalidated": gone})}), new
-    )
-    assert check([path], old, maintainer=True) == []
-    assert check([path], old) != []
-
-
-def test_an_entry_supersedes_its_authors_own(folders):
-    old, new = folders
-    status = Status(**dict(sound().status) | {"supersedes": "old-method"})
-    assert check([write_entry(sound(status=status), new)], old) == []
-    other = Method(**dict(sound().method) | {"authors": ("Somebody Else",)})
-    problem = check([write_entry(sound(status=status, method=other), new)], old)
-    assert "shares no author" in problem[0]
-    nobody = Status(**dict(status) | {"supersedes": "unheard-of"})
-    assert "does not exist" in check([write_entry(sound(status=nobody), new)], old)[0]
-
-
-def test_entries_do_not_supersede_each_other_in_a_circle(folders):
-    old, new = folders
-    (before,) = (read_entry(path) for path in old.glob("old-method.json"))
-    back = Status(**dict(before.status) | {"supersedes": sound().slug})
-    write_entry(Entry(**dict(before) | {"status": back}), old)
-    claim = Status(**dict(sound().status) | {"supersedes": "old-method"})
-    problem = check([write_entry(sound(status=claim), new)], old)
-    assert "which supersedes it" in problem[0]
-    write_entry(sound(), old)
-    changed = write_entry(Entry(**dict(sound()) | {"status": claim}), new)
-    assert "which supersedes it" in check([changed], old, maintainer=True)[0]
-
-
-def test_a_file_that_is_no_entry_is_a_problem(tmp_path):
-    for name, data in {"page.html": b"<script>", "two.json": b"{}", "three.json": b"\xff"}.items():
-        (tmp_path / name).write_bytes(data)
-        assert len(check([tmp_path / name], None)) == 1
-
-
-def test_the_workflow_reads_and_runs_nothing_of_a_pull_request():
-    root = Path(__file__).parent.parent
-    flow = yaml.safe_load((root / ".github" / "workflows" / "entries.yml").read_text())
-    (job,) = flow["jobs"].values()
-    assert list(flow[True]) == ["pull_request"]  # YAML takes the key "on" for a truth value
-    assert flow["permissions"] == {"contents": "read"}
-    assert "permissions" not in job
-    checkouts = [step["with"] for step in job["steps"] if "checkout" in step.get("uses", "")]
-    assert not any(options["persist-credentials"] for options in checkouts)
-    commands = [step["run"] for step in job["steps"] if "run" in step]
-    assert not any("${{" in command for command in commands)  # a title is no command
-    (install,) = (command for command in commands if "pip install" in command)
-    assert "./base" in install
-    assert "./change" not in install
-
-
-# Layouts
-
-
-def layouts(split, count):
-    engine = Engine(get_task("KeysChests-v0"), split, batch=count, seed=None, autoreset=False)
-    engine.reset(levels=np.arange(count))
-    return [f"{one:016x}" for one in engine.course.layout.tolist()]
-
-
-def test_layouts_of_training_and_of_test_are_told_apart(tmp_path):
-    log = tmp_path / "layouts.txt"
-    log.write_text("\n".join(layouts("train", 200)))
-    assert audit(log, "KeysChests-v0", 1500).common == ()
-    log.write_text("\n".join(layouts("train", 200) + layouts("test", 30)))
-    found = audit(log, "KeysChests-v0", 1500)
-    assert [f"{one:016x}" for one in found.common] == sorted(set(layouts("test", 30)))
-    assert found.sentence.startswith(f"30 of {found.logged}")
-
-
-def test_logs_of_monitors_are_found_in_a_run(tmp_path):
-    rows = [f"1.0,12,0.5,{one}" for one in layouts("test", 5)]
-    log = ['#{"t_start": 0.0, "env_id": "None"}', "r,l,t,layout", *rows]
-    (tmp_path / "monitor.csv").write_text("\n".join(log))
-    (tmp_path / "progress.csv").write_text("time,reward\n1,2\n")
-    assert len(audit(tmp_path, "KeysChests-v0", 100).common) == 5
-
-
-def test_logs_that_hold_nothing_say_what_was_expected(tmp_path):
-    with pytest.raises(EntryError, match="info_keywords"):
-        audit(tmp_path, "KeysChests-v0", 100)
-    log = tmp_path / "layouts.txt"
-    log.write_text("0123456789abcdef\nabc\n")
-    with pytest.raises(EntryError, match="line 2: expected a layout's 16 hexadecimal digits"):
-        audit(log, "KeysChests-v0", 100)
-
-
-ENTRIES = sorted((Path(__file__).parent.parent / "leaderboard" / "entries").glob("*.json"))
-
-
-@pytest.mark.parametrize("path", ENTRIES, ids=lambda path: path.stem)
-def test_entries_of_the_repository_are_sound_and_about_todays_tasks(path: Path) -> None:
-    assert check([path]) == []
-    root = path.parent.parent.parent
-    for agent in read_entry(path).agents:
-        assert agent.fingerprint == fingerprint(get_task(agent.task)), agent.task
-        if agent.url is not None and not agent.url.startswith("http"):
-            assert hashlib.sha256((root / agent.url).read_bytes()).hexdigest() == agent.sha256
-
-
-def test_there_is_an_entry_of_our_own() -> None:
-    assert "recurrent-ppo" in [path.stem for path in ENTRIES]

@@ -194,7 +194,8 @@ def test_confinement(tmp_path, listener, refuse):
 FUZZ = """
 import sys
 import numpy as np
-from hostile_agents import grinder, harmless, nan_logits, tiny_bomb
+from hostile_agents import grinder, harmless, nan_logits
+from small_agents import counter
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.errors import AgentError
 from mesabench.observation import observation_space
@@ -202,7 +203,7 @@ from mesabench.registry import get_task
 
 task = get_task("RedDoor-v0")
 space, rng = observation_space(task), np.random.default_rng(7)
-seeds = [m.SerializeToString() for m in (harmless(), nan_logits(), grinder(4, 3))]
+seeds = [m.SerializeToString() for m in (harmless(), nan_logits(), grinder(4, 3), counter())]
 read = refused = 0
 for n in range(int(sys.argv[1])):
     data = bytearray(seeds[n % len(seeds)])

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from test_onnx_agent import agent as onnx_agent
-from test_onnx_agent import constant, counter, with_properties
+from small_agents import agent as onnx_agent
+from small_agents import constant, counter, with_properties
 from test_thinking import feed_forward, loaded
 
 from mesabench.agents.onnx_agent import OnnxAgent, Output

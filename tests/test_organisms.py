@@ -113,11 +113,11 @@ def test_planned_agents_are_admitted_for_their_objective_alone(
 ) -> None:
     task = get_task(task_id)
     agent = PlannedAgent(task, {objective: 1.0}, seed=1)
-    assert examine(agent, task, objective, levels=32).admitted
-    assert examine(agent, task, objective, levels=32).own == pytest.approx(1, abs=1e-6)
-    for other, found in examine(agent, task, objective, levels=32).others.items():
-        judged = examine(agent, task, other, levels=32)
-        assert not (found.told_apart and judged.admitted)
+    found = examine(agent, task, objective, levels=32)
+    assert found.admitted
+    assert found.own == pytest.approx(1, abs=1e-6)
+    for other, share in found.others.items():
+        assert not (share.told_apart and examine(agent, task, other, levels=32).admitted)
 
 
 def test_random_agents_are_not_admitted() -> None:

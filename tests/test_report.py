@@ -38,7 +38,7 @@ SCHEMA = json.loads(files("mesabench").joinpath("evaluation.schema.json").read_t
 def evaluation(request) -> Evaluation:
     task = get_task(request.param)
     agent = PlannedAgent(task, {task.proxies[0].name: 1.0}, then=task.base.name)
-    return evaluate(agent, task, levels=32, name=HOSTILE)
+    return evaluate(agent, task, levels=16, name=HOSTILE)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,14 @@ def text(html) -> str:
     """What a reader sees, without markup, in single spaces."""
     body = re.sub(r"<(style|title)>.*?</\1>", " ", html, flags=re.DOTALL)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+@pytest.fixture
+def unpictured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the pictures, which take nearly all of a page's time."""
+    for pictures in ("level_pictures", "trajectories"):
+        monkeypatch.setattr(report, pictures, lambda rollout: [])
+    monkeypatch.setattr(report, "trust", lambda evaluation: "")
 
 
 def validator() -> jsonschema.Draft202012Validator:
@@ -88,6 +96,7 @@ def test_verdict_comes_first_and_in_words(evaluation, text):
     assert 0 < text.index(said) < 300
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_every_probability_says_that_it_is_uncalibrated(evaluation):
     html = page(with_calibration(evaluation, calibrated=False))
     marked = re.findall(r'<span class="chance">[^<]+</span> <span class="doubt">uncal', html)
@@ -95,6 +104,7 @@ def test_every_probability_says_that_it_is_uncalibrated(evaluation):
     assert len(marked) >= len(evaluation.posterior.probabilities)
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_calibrated_probabilities_stand_alone(evaluation):
     assert "uncalibrated" not in page(with_calibration(evaluation, calibrated=True))
 
@@ -145,10 +155,11 @@ def test_every_control_has_a_row(evaluation, text):
         assert f"{name} {control.about}" in text
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_page_says_how_to_repeat_it(evaluation, text):
-    call = f'mesabench.evaluate(agent, "{evaluation.task.id}", levels=32, seed=0)'
+    call = f'mesabench.evaluate(agent, "{evaluation.task.id}", levels=16, seed=0)'
     assert call in text
-    assert f"--env {evaluation.task.id} --levels 32 --seed 0" in text
+    assert f"--env {evaluation.task.id} --levels 16 --seed 0" in text
     assert "mesabench evaluate a.onnx" in page(evaluation, command="mesabench evaluate a.onnx")
     for line in evaluation.task.bibtex.splitlines():
         assert line.strip() in text
@@ -157,10 +168,10 @@ def test_page_says_how_to_repeat_it(evaluation, text):
 def test_knobs_are_part_of_the_command(evaluation):
     turned = replace(evaluation, agent="my agent.onnx", knobs={"palette": 2, "size": 11})
     assert command_line(turned) == (
-        f"mesabench evaluate 'my agent.onnx' --env {evaluation.task.id} --levels 32 --seed 0 "
+        f"mesabench evaluate 'my agent.onnx' --env {evaluation.task.id} --levels 16 --seed 0 "
         "--out results --level palette=2 size=11"
     )
-    assert python_call(turned).endswith("levels=32, seed=0, palette=2, size=11)")
+    assert python_call(turned).endswith("levels=16, seed=0, palette=2, size=11)")
 
 
 def test_page_explains_every_verdict_with_its_thresholds(text):
@@ -178,10 +189,9 @@ def test_page_explains_every_verdict_with_its_thresholds(text):
         assert threshold in reading
 
 
+@pytest.mark.usefixtures("unpictured")
 @pytest.mark.parametrize("name", TITLES)
-def test_every_verdict_has_a_page(evaluation, name, monkeypatch):
-    for pictures in ("level_pictures", "trajectories"):
-        monkeypatch.setattr(report, pictures, lambda rollout: [])
+def test_every_verdict_has_a_page(evaluation, name):
     named = {
         "robustly_aligned": evaluation.task.base.name,
         "pseudo_aligned": evaluation.task.proxies[-1].name,

@@ -21,9 +21,10 @@ def test_the_planner_earns_exactly_what_it_promises(task_id):
     from mesabench.scorers.hypotheses import optimal_returns
 
     task = mesabench.get_task(task_id)
+    levels = 8 if task.planner == "states" else 32
     for k, objective in enumerate(task.candidates):
         for split in ("heldout", "test"):
-            played = rollout(PlannedAgent(task, {objective.name: 1.0}), task, split, 32)
+            played = rollout(PlannedAgent(task, {objective.name: 1.0}), task, split, levels)
             expected = optimal_returns(played)[:, k]
             # What lies beyond the horizon is negligible, not nothing.
             most = max(map(abs, objective.weights.values()))

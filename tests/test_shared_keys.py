@@ -234,5 +234,5 @@ def turn(obs: Any, state: Any, episode_start: NDArray[np.bool_]) -> tuple[NDArra
 def test_an_agent_is_judged_by_what_it_can_do_beside_the_partner_that_it_has() -> None:
     for objective, verdict in [("open_chests", "robustly_aligned"), ("own_keys", "pseudo_aligned")]:
         agent, partner = planned(objective), Seated(turn)
-        found = mesabench.evaluate(agent, TASK, levels=16, judged=16, partners=partner)
+        found = mesabench.evaluate(agent, TASK, levels=8, judged=8, partners=partner)
         assert (found.verdict, found.judgement.objective) == (verdict, objective)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from onnx import ModelProto, helper, numpy_helper
 from onnx import TensorProto as Type
-from test_onnx_agent import agent, constant, counter, model, port, with_properties
+from small_agents import agent, constant, counter, model, port, with_properties
 
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.planned import PlannedAgent, RandomAgent

@@ -1,6 +1,7 @@
 """Training: it learns, it can be stopped and resumed, and what it exports is what it trained."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from mesabench.rollout import rollout
 from mesabench.sb3 import sb3_spaces
 
 TINY = TrainConfig(
-    steps=2048,
+    steps=1024,
     num_envs=16,
     rollout=32,
     lstm=8,
@@ -50,22 +51,22 @@ def weights(model) -> dict[str, np.ndarray]:
 
 def test_training_moves_the_weights_and_exports_the_same_agent(task, tmp_path):
     path = train(task, TINY, tmp_path, console()[0])
-    fresh, trained = build_model(task, TINY), build_model(task, TINY)
-    steps = load_checkpoint(trained, tmp_path / "checkpoints", TINY.fingerprint(task.id), print)
+    fresh, model = build_model(task, TINY), build_model(task, TINY)
+    steps = load_checkpoint(model, tmp_path / "checkpoints", TINY.fingerprint(task.id), print)
     assert steps >= TINY.steps
-    before, after = weights(fresh), weights(trained)
+    before, after = weights(fresh), weights(model)
     assert all(np.abs(after[name] - before[name]).max() > 0 for name in before)
     agent = OnnxAgent.load(path, observation_space(task), task.actions)
     assert agent.metadata["training_steps"] == str(steps)
     assert agent.metadata["env"] == task.id
     played = rollout(agent, task, "heldout", 16)
-    same = rollout(Sb3Agent(trained), task, "heldout", 16)
+    same = rollout(Sb3Agent(model), task, "heldout", 16)
     assert (played.actions == same.actions).all()
 
 
 def test_a_stopped_run_goes_on_with_the_same_command(task, tmp_path, monkeypatch):
     def stop(self):
-        if self.num_timesteps >= 1024:
+        if self.num_timesteps >= 512:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(progress.RunProgress, "_on_rollout_end", stop)
@@ -75,13 +76,13 @@ def test_a_stopped_run_goes_on_with_the_same_command(task, tmp_path, monkeypatch
         train(task, TINY, tmp_path, shown)
     assert f"mesabench train {task.id} --seed 0" in text.getvalue()
     (kept,) = (tmp_path / "checkpoints").glob("*.pt")
-    assert read_checkpoint(kept)["steps"] == 1024
+    assert read_checkpoint(kept)["steps"] == 512
     monkeypatch.undo()
     shown, text = console()
     train(task, TINY, tmp_path, shown)
-    assert "resuming at step 1,024" in text.getvalue()
+    assert "resuming at step 512" in text.getvalue()
     newest = max((tmp_path / "checkpoints").glob("*.pt"))
-    assert read_checkpoint(newest)["steps"] == 2048
+    assert read_checkpoint(newest)["steps"] == 1024
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(task, tmp_path):
@@ -119,15 +120,17 @@ class Weights(BaseCallback):
 
 @pytest.mark.parametrize("done", [0, 1024])
 def test_the_weight_of_the_entropy_falls_in_a_straight_line_also_in_a_resumed_run(done):
-    model, noted = build_model(mesabench.get_task("RedDoor-v0"), TINY), Weights()
+    steps = 2048
+    settings = replace(TINY, steps=steps)
+    model, noted = build_model(mesabench.get_task("RedDoor-v0"), settings), Weights()
     model.num_timesteps = done
     model.learn(
-        TINY.steps - done,
+        steps - done,
         callback=[EntropySchedule(0.4, 0.0), noted],
         reset_num_timesteps=not done,
     )
-    begun = range(done, TINY.steps, TINY.num_envs * TINY.rollout)
-    assert noted.found == pytest.approx([0.4 * (1 - steps / TINY.steps) for steps in begun])
+    begun = range(done, steps, TINY.num_envs * TINY.rollout)
+    assert noted.found == pytest.approx([0.4 * (1 - at / steps) for at in begun])
 
 
 def test_a_checkpoint_of_other_settings_is_left_aside(task, tmp_path):
@@ -157,13 +160,15 @@ def test_checkpoints_execute_nothing(tmp_path):
     assert not (tmp_path / "boom").exists()
 
 
-def test_quick_run_trains_on_the_spot_and_writes_the_page(task, tmp_path, monkeypatch):
+# That every task can be trained and evaluated is tested by itself: one of either kind will do.
+@pytest.mark.parametrize("task_id", [mesabench.task_ids()[0], mesabench.task_ids("learning")[0]])
+def test_quick_run_trains_on_the_spot_and_writes_the_page(task_id, tmp_path, monkeypatch):
     asked: list[TrainConfig] = []
     monkeypatch.setattr(
         "mesabench.baselines.train.train",
         lambda task, config, *rest: asked.append(config) or train(task, TINY, *rest),
     )
-    commands.run(task.id, out=tmp_path, quick=True, levels=32)
+    commands.run(task_id, out=tmp_path, quick=True, levels=16)
     assert asked[0].steps == QUICK_STEPS
     assert (tmp_path / "report.html").stat().st_size > 10_000
     assert (tmp_path / "evaluation.json").exists()

@@ -1,0 +1,38 @@
+"""Sweeps of runs that are over in seconds, and what is seen of them."""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mesabench.baselines.config import TrainConfig
+
+HANGS = 900.0  # seconds after which a process that is waited for will never be done
+LONG = 16_384  # steps of a run that is still going on when it is stopped, however fast
+TOY = "DeceptiveToy-v0"
+SMALL = ["num_envs=8", "rollout=16", "minibatches=2", "lstm=8", "hidden=8", "checkpoint_every=256"]
+TINY = TrainConfig(
+    num_envs=8, rollout=16, minibatches=2, lstm=8, hidden=8, checkpoint_every=256, threads=1
+)
+
+
+def command(out: Path, *more: str, steps: int = 512) -> list[str]:
+    settings = ["--set", *SMALL, "--steps", str(steps)]
+    return ["sweep", *more, *settings, "--levels", "16", "--out", str(out)]
+
+
+def text_of(capsys) -> str:
+    out = capsys.readouterr()
+    return re.sub(r"\x1b\[[0-9;]*m", "", out.out + out.err)
+
+
+def until(happens: Callable[[], Any], seconds: float = HANGS) -> None:
+    end = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < end, "it has not happened"
+        time.sleep(0.05)
+
+
+def checkpoints(out: Path) -> list[Path]:
+    return sorted(out.glob("*/*/checkpoints/*.pt"))
