@@ -156,7 +156,7 @@ def test_the_command_line_has_the_settings_of_each_algorithm(algorithm, tmp_path
     changed = [field.name for field in fields(args) if field.name in SMALL]
     options = [f"--{name.replace('_', '-')}={getattr(args, name)}" for name in changed]
     out = ["--out", str(tmp_path)]
-    cli.main(["train", "KeysChests-v0", "--algorithm", algorithm, *options, *out])
+    cli.main(["train", "KeysChests-v0", "--no-tuned", "--algorithm", algorithm, *options, *out])
     assert read_settings(tmp_path) == ("KeysChests-v0", args)
     assert (tmp_path / "agent.onnx").is_file()
 
