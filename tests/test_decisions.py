@@ -15,7 +15,7 @@ from mesabench.beside.decisions import BASE, NEITHER, PROXY, Decisions, decide, 
 from mesabench.beside.indifference import fit_curve
 from mesabench.beside.plots import draw_decisions
 from mesabench.beside.resampling import level_counts
-from mesabench.beside.ways import Course, start_levels, trace_courses
+from mesabench.beside.ways import Course, trace_courses
 from mesabench.evaluation import infer_objective
 from mesabench.registry import get_task, task_ids
 from mesabench.rollout import Rollout, rollout
@@ -115,7 +115,7 @@ def played_by_base(task_id: str) -> Rollout:
 @pytest.mark.parametrize("task_id", ["RedDoor-v0", "CheeseDish-v0"])
 def test_ways_are_as_long_as_breadth_first_search_says(task_id: str) -> None:
     played = played_by_base(task_id)
-    engine = start_levels(played)
+    engine = played.begin()
     found = np.array([c.steps[0] for c in trace_courses(played, *played.task.candidates)])
     for k, objective in enumerate(played.task.candidates):
         costs = action_costs(walkable(engine), paying(engine, objective), engine.world.pose[:, 0])

@@ -105,10 +105,7 @@ def violation(q: NDArray[np.float64]) -> float:
 def moments(split: str, played: Rollout) -> Iterator[Moment]:
     """Yield the first state of every level, and those at which the candidates part."""
     task = played.task
-    engine = Engine(
-        task, split, batch=len(played.levels), seed=None, autoreset=False, knobs=played.knobs
-    )
-    engine.reset(levels=played.levels)
+    engine = played.begin()
     wanted = task.candidates
     plans = plan_worlds(engine, task.weights(*wanted), task.discounts(*wanted))
     values = [

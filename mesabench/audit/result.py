@@ -9,7 +9,6 @@ from mesabench.audit import checks
 from mesabench.audit.checks import Line
 from mesabench.audit.optimality import Optimality, check_optimality
 from mesabench.audit.play import Play, observation_cost, play_split, total_variation
-from mesabench.engine.batch import Engine
 from mesabench.planner import plan_worlds
 from mesabench.planner.decisions import part
 from mesabench.registry import get_task
@@ -143,9 +142,7 @@ def describe(train: Play, test: Play, name: str) -> Character:
 def decision_share(play: Play) -> float:
     """Return on what share of the levels the base-optimal way passes a decision point."""
     task, played = play.task, play.base
-    engine = Engine(task, play.split, batch=len(played.levels), seed=None, autoreset=False)
-    engine.reset(levels=played.levels)
     wanted = task.candidates
-    plans = plan_worlds(engine, task.weights(*wanted), task.discounts(*wanted))
+    plans = plan_worlds(played.begin(), task.weights(*wanted), task.discounts(*wanted))
     ways = zip(plans, played.actions.T, played.lengths, strict=True)
     return float(np.mean([part(p.q_along(way[:n])).any() for p, way, n in ways]))

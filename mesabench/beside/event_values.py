@@ -20,7 +20,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mesabench.beside.ways import start_levels
 from mesabench.engine.batch import Engine
 from mesabench.errors import PlannerError, TaskError, unknown
 from mesabench.planner import Chart, chart_world, follow, locate, plan, plan_worlds
@@ -91,7 +90,7 @@ def attainable(played: Rollout, event: str) -> bool:
     weights = np.zeros((1, len(played.task.events)))
     weights[0, played.task.events.index(event)] = 1.0
     try:
-        plans = plan_worlds(start_levels(played), weights, played.task.discount)
+        plans = plan_worlds(played.begin(), weights, played.task.discount)
     except PlannerError:  # it can be repeated for ever, which a touch planner refuses
         return False
     return any(level.q().max() > 0 for level in plans)
@@ -102,7 +101,7 @@ def view_states(played: Rollout, evidence: Evidence) -> list[list[Piece]]:
 
     Where tasks are planned on all states there is only the whole level.
     """
-    engine = start_levels(played)
+    engine = played.begin()
     rows = {int(b): np.flatnonzero(evidence.level == b) for b in np.unique(evidence.level)}
     if played.task.planner == "states":
         graphs = explore(engine)

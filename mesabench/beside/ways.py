@@ -33,7 +33,7 @@ class Course(NamedTuple):
 def trace_courses(played: Rollout, *objectives: Objective) -> list[Course]:
     """Return the course of every episode of a rollout, for the given objectives."""
     task = played.task
-    engine = start_levels(played)
+    engine = played.begin()
     plans = plan_worlds(engine, task.weights(*objectives), task.discounts(*objectives))
     actions = [played.actions[:n, b] for b, n in enumerate(played.lengths)]
     steps = measure(engine, scaled(task, *objectives), actions)
@@ -46,7 +46,7 @@ def trace_courses(played: Rollout, *objectives: Objective) -> list[Course]:
 def shortest_ways(played: Rollout, *objectives: Objective) -> NDArray[np.float64]:
     """Return the length of the shortest way to a target from each level's start, [N, K]."""
     first = [row[:1] for row in played.actions.T]
-    steps = measure(start_levels(played), scaled(played.task, *objectives), first)
+    steps = measure(played.begin(), scaled(played.task, *objectives), first)
     return np.concatenate(steps)
 
 
@@ -56,20 +56,6 @@ def measure(
     """Return the lengths [T, K] before each action of every world, by the task's planner."""
     planned = _on_graphs if engine.task.planner == "states" else _on_charts
     return planned(engine, weights, actions)
-
-
-def start_levels(played: Rollout) -> Engine:
-    """Return an engine in which a rollout's levels are about to begin."""
-    engine = Engine(
-        played.task,
-        played.split,
-        batch=len(played.levels),
-        seed=None,
-        autoreset=False,
-        knobs=played.knobs,
-    )
-    engine.reset(levels=played.levels)
-    return engine
 
 
 def scaled(task: Task, *objectives: Objective) -> NDArray[np.float64]:
