@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 
@@ -28,3 +29,9 @@ class Shards:
         advance(*arguments, *first)
         for job in jobs:
             job.result()
+
+
+@cache
+def parts(threads: int) -> Shards:
+    """Return threads each of which has one of as many parts of something."""
+    return Shards(threads, threads)

@@ -1,0 +1,62 @@
+"""Sums of a table's rows, for networks whose inputs are codes.
+
+A linear layer over one-hot codes is a sum of rows of its weights. PyTorch gathers such sums fast,
+but scatters their gradients by sorting all codes first, which takes longer than the dense product
+of the one-hot codes. Here the gradients are added where they belong, one after the other.
+"""
+
+from typing import Any
+
+import numba as nb
+import torch as th
+from torch.nn import functional as F
+
+from mesabench.engine.shards import parts
+
+BLOCK = 128  # gradients that stay in a core's cache while all columns of codes are gone through
+
+
+class RowSums(th.autograd.Function):
+    """``table[rows].sum(1)`` on a CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, table: th.Tensor, rows: th.Tensor) -> th.Tensor:
+        """Sum rows of a table.
+
+        Args:
+            ctx: where autograd keeps what the gradients need.
+            table: float32 [N, H].
+            rows: of the table, int32 [B, K].
+
+        Returns:
+            float32 [B, H].
+        """
+        ctx.rows, ctx.shape = rows, table.shape
+        return F.embedding_bag(rows, table, mode="sum")
+
+    @staticmethod
+    @th.autograd.function.once_differentiable
+    def backward(ctx: Any, gradients: th.Tensor) -> tuple[th.Tensor, None]:  # pyright: ignore
+        """Return the gradients of the table, [N, H], from those of the sums, [B, H]."""
+        threads = th.get_num_threads()
+        found = gradients.new_zeros(threads, *ctx.shape)
+        arguments = ctx.rows.numpy(), gradients.contiguous().numpy(), found.numpy()
+        parts(threads).run(add_rows, arguments)
+        return found.sum(0) if threads > 1 else found[0], None
+
+
+row_sums = RowSums.apply
+
+
+@nb.njit(cache=True, nogil=True)
+def add_rows(rows, gradients, found, low, high):
+    """Add gradients [B, H] to the rows [B, K] of `found` [count, N, H], for parts low to high."""
+    count, (batch, columns) = len(found), rows.shape
+    for part in range(low, high):
+        end = batch * (part + 1) // count
+        for start in range(batch * part // count, end, BLOCK):
+            for k in range(columns):
+                for b in range(start, min(start + BLOCK, end)):
+                    row = rows[b, k]
+                    for j in range(gradients.shape[1]):
+                        found[part, row, j] += gradients[b, j]

@@ -1,0 +1,68 @@
+"""Sums of a table's rows take the place of one-hot codes: nothing else changes."""
+
+import numpy as np
+import pytest
+import torch as th
+
+from mesabench.baselines.encoder import GridEncoder
+from mesabench.baselines.frames import FRAMES, FramesEncoder
+from mesabench.baselines.row_sums import row_sums
+from mesabench.registry import get_task
+from mesabench.sb3 import sb3_spaces
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    """So many threads of PyTorch, for the time being."""
+    before = th.get_num_threads()
+    th.set_num_threads(request.param)
+    yield request.param
+    th.set_num_threads(before)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 300])
+def test_row_sums_and_their_gradients_are_those_of_plain_indexing(threads, batch):
+    """With columns of codes that share rows of the table, and fewer samples than threads."""
+    generator = th.Generator().manual_seed(batch)
+    table = th.randn(9, 5, generator=generator, dtype=th.float32, requires_grad=True)
+    rows = th.randint(9, (batch, 4), generator=generator).int()
+    weights = th.randn(batch, 5, generator=generator)
+    sums, plain = row_sums(table, rows), table[rows.long()].sum(1)
+    assert th.allclose(sums, plain, atol=1e-5)
+    (found,) = th.autograd.grad((sums * weights).sum(), table)
+    (expected,) = th.autograd.grad((plain * weights).sum(), table)
+    assert th.allclose(found, expected, atol=1e-4)
+    assert expected.abs().max() > 0.1
+
+
+def test_gradients_that_are_expanded_are_read_as_they_are():
+    """What `sum` passes down is one number seen as many."""
+    table = th.zeros(3, 2, requires_grad=True)
+    row_sums(table, th.tensor([[0, 0, 2]], dtype=th.int32)).sum().backward()
+    assert table.grad is not None
+    assert table.grad.tolist() == [[2.0, 2.0], [0.0, 0.0], [1.0, 1.0]]
+
+
+@pytest.mark.parametrize("frames", [0, 2])
+def test_the_view_is_what_the_layers_make_of_one_hot_codes(frames):
+    """For any codes that the space allows, also those that no level holds; gradients as well."""
+    space = sb3_spaces(get_task("KeysChests-v0"))
+    if frames:
+        from gymnasium import spaces
+
+        past = spaces.Box(0, 10, (147 * frames,), np.uint8)
+        encoder: GridEncoder = FramesEncoder(spaces.Dict({**space.spaces, FRAMES: past}))
+    else:
+        encoder = GridEncoder(space)
+    generator = th.Generator().manual_seed(0)
+    image = th.randint(11, (64, 147 * (frames + 1)), generator=generator).float()
+    seen = {"image": image}
+    fast, plain = encoder.view(seen), encoder.mix(encoder.cells(seen))
+    assert th.allclose(fast, plain, atol=1e-5)
+    assert fast.std() > 0.01
+    weights = th.randn(fast.shape, generator=generator)
+    parameters = list(encoder.parameters())
+    found = th.autograd.grad((fast * weights).sum(), parameters)
+    expected = th.autograd.grad((plain * weights).sum(), parameters)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert th.allclose(ours, theirs, atol=1e-3 * float(theirs.abs().max()))
