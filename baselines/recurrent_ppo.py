@@ -191,6 +191,7 @@ class FlatMinibatches(RolloutBuffer):
     `e * n_steps + t`. Only the recurrent states keep the axes of the rollout, as few are read.
     """
 
+    samples: dict[str, Any]  # of the present update, where the policy is
     hidden_states_pi: np.ndarray  # float32 [n_steps, layers, n_envs, H], like the other three
     cell_states_pi: np.ndarray
     hidden_states_vf: np.ndarray
@@ -212,28 +213,37 @@ class FlatMinibatches(RolloutBuffer):
             yield self._minibatch(indices[start : start + (batch_size or total)])
 
     def _flatten(self) -> None:
+        def held(array: np.ndarray) -> th.Tensor:
+            return self.to_torch(array, copy=False)
+
         self.observations = on_arrays(self.swap_and_flatten, self.observations)
+        self.samples = {"observations": on_arrays(held, self.observations)}
         for name in ("actions", "values", "log_probs", "advantages", "returns", "episode_starts"):
             setattr(self, name, self.swap_and_flatten(getattr(self, name)))
+            self.samples[name] = held(getattr(self, name))
 
     def _minibatch(self, indices: np.ndarray) -> RecurrentRolloutBufferSamples:
         """Gather the samples `indices` [B] and lay them out in rows."""
+        chosen = th.as_tensor(indices, device=self.device)
 
-        def take(array: np.ndarray) -> th.Tensor:
-            return self.to_torch(array[indices], copy=False)
+        def take(held: th.Tensor) -> th.Tensor:
+            return held[chosen]
+
+        def column(name: str) -> th.Tensor:
+            return self.samples[name][chosen, 0]
 
         row_starts = indices % self.buffer_size == 0
         row_starts[0] = True
         layout = lay_out(row_starts, self.episode_starts[indices, 0] > 0)
         return RecurrentRolloutBufferSamples(
-            observations=on_arrays(take, self.observations),
-            actions=take(self.actions),
-            old_values=take(self.values[:, 0]),
-            old_log_prob=take(self.log_probs[:, 0]),
-            advantages=take(self.advantages[:, 0]),
-            returns=take(self.returns[:, 0]),
+            observations=on_arrays(take, self.samples["observations"]),
+            actions=take(self.samples["actions"]),
+            old_values=column("values"),
+            old_log_prob=column("log_probs"),
+            advantages=column("advantages"),
+            returns=column("returns"),
             lstm_states=self._rows(layout, indices[layout.first]),
-            episode_starts=take(self.episode_starts[:, 0]),
+            episode_starts=column("episode_starts"),
             mask=th.ones(len(indices), device=self.device),
         )
 
@@ -260,8 +270,8 @@ class FlatDictRolloutBuffer(FlatMinibatches, RecurrentDictRolloutBuffer):
     """A `RecurrentDictRolloutBuffer` whose minibatches are flat."""
 
 
-def on_arrays(function: Callable[[np.ndarray], Any], observations: Any) -> Any:
-    """Apply `function` to an array, or to each array of a dict."""
+def on_arrays(function: Callable[[Any], Any], observations: Any) -> Any:
+    """Apply `function` to an array or tensor, or to each one of a dict."""
     if isinstance(observations, dict):
         return {key: function(array) for key, array in observations.items()}
     return function(observations)

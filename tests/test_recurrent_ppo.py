@@ -84,6 +84,7 @@ def build(
     end_rate: float = 0.07,
     batch_size: int | None = 24,
     seed: int = 0,
+    device: str = "cpu",
     **policy_kwargs: Any,
 ) -> RecurrentPPO:
     def make_env(index: int) -> Chance:
@@ -98,7 +99,7 @@ def build(
         n_epochs=2,
         ent_coef=0.01,
         seed=seed,
-        device="cpu",
+        device=device,
         policy_kwargs={"net_arch": [6], "lstm_hidden_size": 8} | policy_kwargs,
     )
 
@@ -148,6 +149,16 @@ def test_training_gives_the_weights_of_the_stock_class_whatever_the_encoder(sett
     ours, stock = (train(algorithm, **settings) for algorithm in (FlatRecurrentPPO, RecurrentPPO))
     assert isinstance(ours.rollout_buffer, FlatMinibatches)
     assert distance(ours, stock) < ATOL
+
+
+@pytest.mark.skipif(not th.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("critic", CRITICS)
+def test_training_gives_the_weights_of_the_stock_class_on_a_gpu(critic):
+    settings = CRITICS[critic] | {"policy": "MultiInputLstmPolicy", "device": "cuda"}
+    ours, stock = (train(algorithm, **settings) for algorithm in (FlatRecurrentPPO, RecurrentPPO))
+    assert isinstance(ours.rollout_buffer, FlatMinibatches)
+    assert next(ours.policy.parameters()).is_cuda
+    assert distance(ours, stock) < 10 * ATOL
 
 
 def test_without_resets_the_weights_differ(monkeypatch):
