@@ -170,6 +170,8 @@ def run_layer(lstm: nn.LSTM, layer: int, inputs: th.Tensor, rows: Rows) -> th.Te
     column = weights[0].new_zeros(4 * lstm.hidden_size, 1)
     column[: 2 * lstm.hidden_size] = CLOSED  # the order of gates is input, forget, cell, output
     weights[0] = th.cat((weights[0], column), dim=1)
+    if inputs.is_cuda:
+        weights = in_one_piece(weights)
     outputs, _, _ = th.lstm(
         th.cat((inputs, rows.resets), dim=2),
         (rows.hidden[layer, None], rows.cell[layer, None]),
@@ -182,6 +184,13 @@ def run_layer(lstm: nn.LSTM, layer: int, inputs: th.Tensor, rows: Rows) -> th.Te
         batch_first=False,
     )
     return outputs
+
+
+def in_one_piece(weights: list[th.Tensor]) -> list[th.Tensor]:
+    """Return weights that lie behind each other in memory, as cuDNN wants them."""
+    joined = th.cat([weight.flatten() for weight in weights])
+    pieces = joined.split([weight.numel() for weight in weights])
+    return [piece.view_as(weight) for piece, weight in zip(pieces, weights, strict=True)]
 
 
 class FlatMinibatches(RolloutBuffer):
