@@ -19,7 +19,8 @@ The partner:
     It begins on the goal nearest to the agent and walks to the next by the shortest way, as fast
     as an agent can. In front of that one it waits until the agent has followed to where it was
     last. Where two ways are as short, it may take the one over the third goal, which it then
-    visits in passing (10 of 4,982 legs ahead of a trained agent). It does nothing that cannot be seen: it is MiniGrid's agent object.
+    visits in passing (10 of 4,982 legs ahead of a trained agent). It does nothing that cannot be
+    seen: it is MiniGrid's agent object.
 
 What can be known:
     ``result`` and ``partner_result`` are observed: whether the last visit of either was in order
