@@ -61,8 +61,8 @@ class GridEncoder(BaseFeaturesExtractor):
         # From [hidden, cells, cell] to [cells, codes, hidden], row by row in memory.
         table = (weights @ self.embed.weight).permute(1, 2, 0).contiguous()
         cells, codes, _ = table.shape
-        places = th.arange(0, cells * codes, codes, dtype=th.int32)[:, None]
-        rows = (self.codes(observations, cells) + places).flatten(1)
+        before = th.arange(0, cells * codes, codes, dtype=th.int32)[:, None]
+        rows = self.codes(observations, cells, self.offsets + before).flatten(1)
         return th.relu(row_sums(table.flatten(0, 1), rows) + linear.bias)
 
     @property
@@ -70,15 +70,17 @@ class GridEncoder(BaseFeaturesExtractor):
         """The layer that mixes the cells."""
         return next(layer for layer in self.mix if isinstance(layer, nn.Linear))
 
-    def codes(self, observations: dict[str, th.Tensor], cells: int) -> th.Tensor:
-        """Return the places in the one-hot code that are one, int32 [B, cells, 3]."""
+    def codes(
+        self, observations: dict[str, th.Tensor], cells: int, offsets: th.Tensor
+    ) -> th.Tensor:
+        """Return the codes of cells behind offsets, int32 [B, cells, 3]."""
         image = observations["image"].reshape(-1, cells, 3).int()
         # The space allows codes that no level holds; they must not index out of the table.
-        return th.minimum(image, self.largest) + self.offsets
+        return th.minimum(image, self.largest) + offsets
 
     def cells(self, observations: dict[str, th.Tensor]) -> th.Tensor:
         """Return the embeddings of the view's cells, [B, 49, cell]; cell (i, j) is at 7 i + j."""
-        codes = self.codes(observations, VIEW * VIEW).long()
+        codes = self.codes(observations, VIEW * VIEW, self.offsets).long()
         one_hot = self.embed.weight.new_zeros(*codes.shape[:2], self.embed.in_features)
         one_hot.scatter_(2, codes, 1.0)
         return self.embed(one_hot)

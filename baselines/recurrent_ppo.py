@@ -11,6 +11,7 @@ Rollouts are those of `mesabench.baselines.recurrent_rollouts`.
 """
 
 from collections.abc import Callable, Generator
+from types import MethodType
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
 from mesabench.baselines.cores import Core
+from mesabench.baselines.in_parts import PARTS, Parts, can_be_parted, cut_rows, evaluate_actions
 from mesabench.baselines.recurrent_rollouts import BatchedRollouts
 
 # What a reset token adds to a gate's pre-activation: the float32 sigmoid of it is exactly zero.
@@ -59,6 +61,7 @@ class FlatRecurrentPPO(BatchedRollouts):
         )
         # On the instance, so that any policy class will do and a saved model names stock classes.
         vars(policy)["_process_sequence"] = process_sequence
+        vars(policy)["evaluate_actions"] = MethodType(evaluate_actions, policy)
 
     def collect_rollouts(
         self,
@@ -75,6 +78,20 @@ class FlatRecurrentPPO(BatchedRollouts):
         if not isinstance(rollout_buffer, FlatMinibatches) or self.use_sde:
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
         return self.play_rollout(env, callback, rollout_buffer, n_rollout_steps)
+
+    def train(self) -> None:
+        """Update on the rollout, as the stock class does; with two threads or more in two parts."""
+        threads, policy = th.get_num_threads(), cast(RecurrentActorCriticPolicy, self.policy)
+        buffer = self.rollout_buffer
+        if not isinstance(buffer, FlatMinibatches) or threads < PARTS or not can_be_parted(policy):
+            return super().train()
+        buffer.in_parts = True
+        th.set_num_threads(threads // PARTS)
+        try:
+            return super().train()
+        finally:
+            th.set_num_threads(threads)
+            buffer.in_parts = False
 
 
 def covers(policy: RecurrentActorCriticPolicy) -> bool:
@@ -200,6 +217,7 @@ class FlatMinibatches(RolloutBuffer):
     `e * n_steps + t`. Only the recurrent states keep the axes of the rollout, as few are read.
     """
 
+    in_parts = False  # whether minibatches are for several threads
     samples: dict[str, Any]  # of the present update, where the policy is
     hidden_states_pi: np.ndarray  # float32 [n_steps, layers, n_envs, H], like the other three
     cell_states_pi: np.ndarray
@@ -243,7 +261,13 @@ class FlatMinibatches(RolloutBuffer):
 
         row_starts = indices % self.buffer_size == 0
         row_starts[0] = True
-        layout = lay_out(row_starts, self.episode_starts[indices, 0] > 0)
+        episode_starts = self.episode_starts[indices, 0] > 0
+        parts = cut_rows(row_starts) if self.in_parts else [(0, len(indices))]
+        states = []
+        for first, last in parts:
+            layout = lay_out(row_starts[first:last], episode_starts[first:last])
+            states.append(self._rows(layout, indices[first:last][layout.first]))
+        sizes = [last - first for first, last in parts]
         return RecurrentRolloutBufferSamples(
             observations=on_arrays(take, self.samples["observations"]),
             actions=take(self.samples["actions"]),
@@ -251,7 +275,7 @@ class FlatMinibatches(RolloutBuffer):
             old_log_prob=column("log_probs"),
             advantages=column("advantages"),
             returns=column("returns"),
-            lstm_states=self._rows(layout, indices[layout.first]),
+            lstm_states=states[0] if len(parts) == 1 else cast(Any, Parts(sizes, states)),
             episode_starts=column("episode_starts"),
             mask=th.ones(len(indices), device=self.device),
         )
