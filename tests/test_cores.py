@@ -22,7 +22,8 @@ from mesabench.baselines.algorithms.drc import ConvLstm
 from mesabench.baselines.algorithms.gru_ppo import Gru
 from mesabench.baselines.algorithms.planner_head import ValueIteration
 from mesabench.baselines.cores import Core
-from mesabench.baselines.recurrent_ppo import FlatMinibatches, FlatRecurrentPPO
+from mesabench.baselines.recurrent_minibatches import FlatMinibatches
+from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
 from mesabench.baselines.train import build_model
 from mesabench.errors import MesaBenchError
 from mesabench.observation import observation_space

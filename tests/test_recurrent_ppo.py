@@ -13,16 +13,10 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import nn
 
-from mesabench.baselines import recurrent_ppo
+from mesabench.baselines import recurrent_minibatches, recurrent_ppo
 from mesabench.baselines.in_parts import Parts, can_be_parted, evaluate_actions
-from mesabench.baselines.recurrent_ppo import (
-    FlatMinibatches,
-    FlatRecurrentPPO,
-    Rows,
-    lay_out,
-    process_sequence,
-    run_layer,
-)
+from mesabench.baselines.recurrent_minibatches import FlatMinibatches, Rows, lay_out
+from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO, process_sequence, run_layer
 
 NUM_ENVS, NUM_STEPS = 4, 16
 ROLLOUT = NUM_ENVS * NUM_STEPS
@@ -221,7 +215,7 @@ def test_without_resets_the_weights_differ(monkeypatch):
         return lay_out(row_starts, np.zeros_like(episode_starts))
 
     stock = train(RecurrentPPO)
-    monkeypatch.setattr(recurrent_ppo, "lay_out", without_resets)
+    monkeypatch.setattr(recurrent_minibatches, "lay_out", without_resets)
     assert distance(train(FlatRecurrentPPO), stock) > 100 * ATOL
 
 

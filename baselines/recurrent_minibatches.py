@@ -1,0 +1,149 @@
+"""Flat minibatches of recurrent rollouts: the stock buffers' samples in rows, without padding."""
+
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch as th
+from sb3_contrib.common.recurrent.buffers import RecurrentDictRolloutBuffer, RecurrentRolloutBuffer
+from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamples, RNNStates
+from stable_baselines3.common.buffers import RolloutBuffer
+
+from mesabench.baselines.in_parts import Parts, cut_rows
+
+
+class Layout(NamedTuple):
+    """Where the samples of a minibatch lie in a grid of `L` time steps by `R` rows.
+
+    Places in the grid are numbered with time first: step `t` of row `r` is place `t * R + r`.
+    """
+
+    first: np.ndarray  # int64 [R]: the sample that each row begins with
+    places: np.ndarray  # int64 [B]: the place of each sample
+    resets: np.ndarray  # float32 [L, R, 1]: one at reset tokens, zero at samples and padding
+
+
+def lay_out(row_starts: np.ndarray, episode_starts: np.ndarray) -> Layout:
+    """Lay out samples in rows, with a reset token before each episode that starts inside a row.
+
+    Args:
+        row_starts: Whether a sample begins a row, bool [B]; true for the first sample.
+        episode_starts: Whether a sample begins an episode, bool [B].
+    """
+    first = np.flatnonzero(row_starts)
+    row = np.cumsum(row_starts) - 1
+    token = episode_starts & ~row_starts
+    position = np.arange(len(token)) + np.cumsum(token)
+    step = position - position[first][row]
+    resets = np.zeros((step.max() + 1, len(first), 1), np.float32)
+    resets[step[token] - 1, row[token]] = 1.0
+    return Layout(first, step * len(first) + row, resets)
+
+
+class Rows(NamedTuple):
+    """A layout and the state before each row: what takes the place of `(hidden, cell)`."""
+
+    hidden: th.Tensor  # float32 [layers, R, H]
+    cell: th.Tensor  # float32 [layers, R, H]
+    places: th.Tensor  # int64 [B]
+    resets: th.Tensor  # float32 [L, R, 1]
+
+
+class FlatMinibatches(RolloutBuffer):
+    """What both flat buffers share: minibatches of the stock buffer's samples, unpadded.
+
+    Arrays are flattened environment by environment: step `t` of environment `e` is sample
+    `e * n_steps + t`. Only the recurrent states keep the axes of the rollout, as few are read.
+    """
+
+    in_parts = False  # whether minibatches are for several threads
+    samples: dict[str, Any]  # of the present update, where the policy is
+    hidden_states_pi: np.ndarray  # float32 [n_steps, layers, n_envs, H], like the other three
+    cell_states_pi: np.ndarray
+    hidden_states_vf: np.ndarray
+    cell_states_vf: np.ndarray
+
+    def get(self, batch_size: int | None = None) -> Generator[Any, None, None]:
+        """Yield the minibatches of one epoch, `RecurrentRolloutBufferSamples` with `Rows`.
+
+        As in the stock buffer they are consecutive samples from a random one on, and one number is
+        drawn from NumPy's global generator, so that equal seeds give equal minibatches.
+        """
+        assert self.full, "Rollout buffer must be full before sampling from it"
+        if not self.generator_ready:
+            self._flatten()
+            self.generator_ready = True
+        total = self.buffer_size * self.n_envs
+        indices = np.roll(np.arange(total), -np.random.randint(total))  # noqa: NPY002
+        for start in range(0, total, batch_size or total):
+            yield self._minibatch(indices[start : start + (batch_size or total)])
+
+    def _flatten(self) -> None:
+        def held(array: np.ndarray) -> th.Tensor:
+            return self.to_torch(array, copy=False)
+
+        self.observations = on_arrays(self.swap_and_flatten, self.observations)
+        self.samples = {"observations": on_arrays(held, self.observations)}
+        for name in ("actions", "values", "log_probs", "advantages", "returns", "episode_starts"):
+            setattr(self, name, self.swap_and_flatten(getattr(self, name)))
+            self.samples[name] = held(getattr(self, name))
+
+    def _minibatch(self, indices: np.ndarray) -> RecurrentRolloutBufferSamples:
+        """Gather the samples `indices` [B] and lay them out in rows."""
+        chosen = th.as_tensor(indices, device=self.device)
+
+        def take(held: th.Tensor) -> th.Tensor:
+            return held[chosen]
+
+        def column(name: str) -> th.Tensor:
+            return self.samples[name][chosen, 0]
+
+        row_starts = indices % self.buffer_size == 0
+        row_starts[0] = True
+        episode_starts = self.episode_starts[indices, 0] > 0
+        parts = cut_rows(row_starts) if self.in_parts else [(0, len(indices))]
+        states = []
+        for first, last in parts:
+            layout = lay_out(row_starts[first:last], episode_starts[first:last])
+            states.append(self._rows(layout, indices[first:last][layout.first]))
+        sizes = [last - first for first, last in parts]
+        return RecurrentRolloutBufferSamples(
+            observations=on_arrays(take, self.samples["observations"]),
+            actions=take(self.samples["actions"]),
+            old_values=column("values"),
+            old_log_prob=column("log_probs"),
+            advantages=column("advantages"),
+            returns=column("returns"),
+            lstm_states=states[0] if len(parts) == 1 else cast(Any, Parts(sizes, states)),
+            episode_starts=column("episode_starts"),
+            mask=th.ones(len(indices), device=self.device),
+        )
+
+    def _rows(self, layout: Layout, first: np.ndarray) -> RNNStates:
+        """Join `layout` with the states recorded before the samples `first` [R]."""
+        env, step = np.divmod(first, self.buffer_size)
+        goes_on = 1.0 - self.episode_starts[first, :, None]  # float32 [R, 1, 1]
+
+        def state(recorded: np.ndarray) -> th.Tensor:
+            return self.to_torch((recorded[step, :, env] * goes_on).swapaxes(0, 1).copy())
+
+        places, resets = self.to_torch(layout.places), self.to_torch(layout.resets)
+        return RNNStates(
+            Rows(state(self.hidden_states_pi), state(self.cell_states_pi), places, resets),
+            Rows(state(self.hidden_states_vf), state(self.cell_states_vf), places, resets),
+        )
+
+
+class FlatRolloutBuffer(FlatMinibatches, RecurrentRolloutBuffer):
+    """A `RecurrentRolloutBuffer` whose minibatches are flat."""
+
+
+class FlatDictRolloutBuffer(FlatMinibatches, RecurrentDictRolloutBuffer):
+    """A `RecurrentDictRolloutBuffer` whose minibatches are flat."""
+
+
+def on_arrays(function: Callable[[Any], Any], observations: Any) -> Any:
+    """Apply `function` to an array or tensor, or to each one of a dict."""
+    if isinstance(observations, dict):
+        return {key: function(array) for key, array in observations.items()}
+    return function(observations)
