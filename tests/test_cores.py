@@ -22,6 +22,7 @@ from mesabench.baselines.algorithms.drc import ConvLstm
 from mesabench.baselines.algorithms.gru_ppo import Gru
 from mesabench.baselines.algorithms.planner_head import ValueIteration
 from mesabench.baselines.cores import Core
+from mesabench.baselines.in_parts import can_be_parted
 from mesabench.baselines.recurrent_minibatches import FlatMinibatches
 from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
 from mesabench.baselines.train import build_model
@@ -121,6 +122,7 @@ def test_training_gives_the_weights_of_the_stock_class(settings, monkeypatch):
     starts = stock.rollout_buffer.episode_starts  # type: ignore[attr-defined]
     assert (starts[1:] > 0).sum() >= 3
     assert distance(ours, stock) < 1e-6
+    assert not can_be_parted(ours.policy)  # type: ignore[arg-type]
 
 
 def test_a_core_runs_a_sequence_as_it_runs_single_steps(core):
