@@ -19,7 +19,7 @@ TINY = TrainConfig(
 
 def command(out: Path, *more: str, steps: int = 512) -> list[str]:
     settings = ["--set", *SMALL, "--steps", str(steps)]
-    return ["sweep", *more, *settings, "--levels", "16", "--out", str(out)]
+    return ["sweep", *more, "--no-tuned", *settings, "--levels", "16", "--out", str(out)]
 
 
 def text_of(capsys) -> str:
