@@ -7,10 +7,10 @@ of the one-hot codes. Here the gradients are added where they belong, one after 
 
 from typing import Any
 
-import numba as nb
 import torch as th
 from torch.nn import functional as F
 
+from mesabench.engine.cache import kernel
 from mesabench.engine.shards import parts
 
 BLOCK = 128  # gradients that stay in a core's cache while all columns of codes are gone through
@@ -48,7 +48,7 @@ class RowSums(th.autograd.Function):
 row_sums = RowSums.apply
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def add_rows(rows, gradients, found, low, high):
     """Add gradients [B, H] to the rows [B, K] of `found` [count, N, H], for parts low to high."""
     count, (batch, columns) = len(found), rows.shape
