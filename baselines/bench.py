@@ -65,8 +65,9 @@ def training_rows(repeats: int = 5) -> list[Row]:
     rollouts after one to warm up. `torch.set_num_threads` is the caller's.
     """
     small, large = (TrainConfig(lstm=units, critic_lstm=False) for units in (64, 128))
+    long = replace(large, num_envs=64, rollout=128)
     cases = {
-        "MLP encoder, LSTM 128": Case(replace(large, num_envs=64, rollout=128), *[MlpEncoder] * 2),
+        "MLP encoder, LSTM 128": Case(long, MlpEncoder, MlpEncoder),
         "default encoder and settings": Case(TrainConfig()),
         "default encoder, LSTM 64, no critic LSTM": Case(small),
         "default encoder, LSTM 128, no critic LSTM": Case(large),
