@@ -8,7 +8,8 @@ from mesabench.registry import task_ids
 
 TITLE = (
     "What `mesabench tune` found: base return on held-out levels after so many steps, with the "
-    "settings that it began from and with the best of its trials"
+    "settings that it began from and with the best of its trials (the first ten of which are drawn "
+    "from the seed alone, so that many searches found the same)"
 )
 HEADER = ("task", "algorithm", "trials", "steps", "before", "best", "settings")
 
