@@ -20,6 +20,11 @@ from mesabench.baselines.checkpoints import read_checkpoint
 from mesabench.baselines.grid import Grid
 
 
+def hear_ctrl_c() -> None:
+    """Be interruptible also where the tests are not: a shell's background jobs ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 def test_stopped_runs_keep_their_state_and_the_same_command_goes_on(tmp_path):
     """The sweep is killed, so that its run is an orphan; then interrupted; then left to finish."""
@@ -27,7 +32,7 @@ def test_stopped_runs_keep_their_state_and_the_same_command_goes_on(tmp_path):
     run = tmp_path / TOY / "recurrent-ppo-seed0"
     kept = 0
     for number in (signal.SIGKILL, signal.SIGINT):
-        sweep = subprocess.Popen(given, stdout=subprocess.PIPE, text=True)
+        sweep = subprocess.Popen(given, stdout=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c)
         until(lambda: [p for p in checkpoints(tmp_path) if int(p.stem) > kept])  # noqa: B023
         sweep.send_signal(number)
         said = sweep.communicate(timeout=HANGS)[0]
