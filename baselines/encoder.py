@@ -54,7 +54,8 @@ class GridEncoder(BaseFeaturesExtractor):
     def view(self, observations: dict[str, th.Tensor]) -> th.Tensor:
         """Return the features of the view, [B, hidden]."""
         # A graph for other programs consists of standard operators.
-        if self.embed.weight.device.type != "cpu" or th.jit.is_tracing():
+        tracing = th.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+        if self.embed.weight.device.type != "cpu" or tracing:
             return self.mix(self.cells(observations))
         linear = self.linear
         weights = linear.weight.unflatten(1, (-1, self.embed.out_features))

@@ -114,7 +114,7 @@ def runs_in_rows(lstm: nn.LSTM | Core) -> bool:
 
 def process_sequence(
     features: th.Tensor,
-    lstm_states: Rows | tuple[th.Tensor, th.Tensor],
+    lstm_states: Any,
     episode_starts: th.Tensor,
     lstm: Any,
 ) -> tuple[th.Tensor, Any]:
@@ -122,7 +122,7 @@ def process_sequence(
 
     Args:
         features: Inputs of the LSTM, float32 [B, I].
-        lstm_states: `Rows`, or the hidden and cell states of the stock method.
+        lstm_states: `Rows`, or the hidden and cell states of the stock method, a pair.
         episode_starts: float32 [B]; not read for `Rows`, which contain them.
         lstm: The actor's or the critic's LSTM, or the core in its place.
 
