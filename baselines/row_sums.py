@@ -11,7 +11,6 @@ import torch as th
 from torch.nn import functional as F
 
 from mesabench.engine.cache import kernel
-from mesabench.engine.shards import parts
 
 BLOCK = 128  # gradients that stay in a core's cache while all columns of codes are gone through
 
@@ -38,25 +37,21 @@ class RowSums(th.autograd.Function):
     @th.autograd.function.once_differentiable
     def backward(ctx: Any, gradients: th.Tensor) -> tuple[th.Tensor, None]:  # pyright: ignore
         """Return the gradients of the table, [N, H], from those of the sums, [B, H]."""
-        threads = th.get_num_threads()
-        found = gradients.new_zeros(threads, *ctx.shape)
-        arguments = ctx.rows.numpy(), gradients.contiguous().numpy(), found.numpy()
-        parts(threads).run(add_rows, arguments)
-        return found.sum(0) if threads > 1 else found[0], None
+        found = gradients.new_zeros(ctx.shape)
+        add_rows(ctx.rows.numpy(), gradients.contiguous().numpy(), found.numpy())
+        return found, None
 
 
 row_sums = RowSums.apply
 
 
 @kernel
-def add_rows(rows, gradients, found, low, high):
-    """Add gradients [B, H] to the rows [B, K] of `found` [count, N, H], for parts low to high."""
-    count, (batch, columns) = len(found), rows.shape
-    for part in range(low, high):
-        end = batch * (part + 1) // count
-        for start in range(batch * part // count, end, BLOCK):
-            for k in range(columns):
-                for b in range(start, min(start + BLOCK, end)):
-                    row = rows[b, k]
-                    for j in range(gradients.shape[1]):
-                        found[part, row, j] += gradients[b, j]
+def add_rows(rows, gradients, found):
+    """Add gradients [B, H] to the rows [B, K] of `found` [N, H]."""
+    batch, columns = rows.shape
+    for start in range(0, batch, BLOCK):
+        for k in range(columns):
+            for b in range(start, min(start + BLOCK, batch)):
+                row = rows[b, k]
+                for j in range(gradients.shape[1]):
+                    found[row, j] += gradients[b, j]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any
 
 
@@ -29,9 +28,3 @@ class Shards:
         advance(*arguments, *first)
         for job in jobs:
             job.result()
-
-
-@cache
-def parts(threads: int) -> Shards:
-    """Return threads each of which has one of as many parts of something."""
-    return Shards(threads, threads)
