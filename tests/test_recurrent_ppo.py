@@ -1,68 +1,17 @@
 """`FlatRecurrentPPO` against the installed `RecurrentPPO`, and what a reset token guarantees."""
 
-from copy import deepcopy
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
 import torch as th
-from gymnasium import spaces
+from chance_models import ATOL, CRITICS, ROLLOUT, Encoder, build, distance, train
 from sb3_contrib import RecurrentPPO
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import nn
 
-from mesabench.baselines import recurrent_minibatches, recurrent_ppo
-from mesabench.baselines.in_parts import Parts, can_be_parted, evaluate_actions
+from mesabench.baselines import recurrent_minibatches
 from mesabench.baselines.recurrent_minibatches import FlatMinibatches, Rows, lay_out
 from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO, process_sequence, run_layer
-
-NUM_ENVS, NUM_STEPS = 4, 16
-ROLLOUT = NUM_ENVS * NUM_STEPS
-ATOL = 1e-5  # the largest difference seen in a float32 weight is 2.5e-7
-
-VECTOR = spaces.Box(-1, 1, (3,), np.float32)
-DICT = spaces.Dict({"view": spaces.Box(0, 10, (2, 2), np.uint8), "facing": spaces.Discrete(4)})
-IMAGE = spaces.Box(0, 255, (36, 36, 3), np.uint8)
-SPACES = {"MlpLstmPolicy": VECTOR, "MultiInputLstmPolicy": DICT, "CnnLstmPolicy": IMAGE}
-PARTED = [("MultiInputLstmPolicy", None), ("MultiInputLstmPolicy", 24), ("MlpLstmPolicy", 8)]
-CRITICS: dict[str, dict[str, Any]] = {
-    "separate": {"enable_critic_lstm": True},
-    "none": {"enable_critic_lstm": False},
-    "shared": {"enable_critic_lstm": False, "shared_lstm": True},
-}
-
-
-class Chance(gym.Env):
-    """Random observations and rewards; episodes terminate and are truncated at a given rate."""
-
-    action_space = spaces.Discrete(3)
-
-    def __init__(self, space: spaces.Space, end_rate: float, seed: int) -> None:
-        self.observation_space = deepcopy(space)
-        self.observation_space.seed(seed)
-        self.end_rate = end_rate
-        self.rng = np.random.default_rng(seed)
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
-        return self.observation_space.sample(), {}
-
-    def step(self, action: int):
-        terminated, truncated = (self.rng.random(2) < self.end_rate / 2).tolist()
-        reward = float(action == 1) + self.rng.normal()
-        return self.observation_space.sample(), reward, terminated, truncated, {}
-
-
-class Encoder(BaseFeaturesExtractor):
-    """A features extractor with weights of its own, through which gradients flow."""
-
-    def __init__(self, observation_space: spaces.Box) -> None:
-        super().__init__(observation_space, features_dim=5)
-        self.net = nn.Sequential(nn.Linear(observation_space.shape[0], 5), nn.Tanh())
-
-    def forward(self, observations: th.Tensor) -> th.Tensor:
-        return self.net(observations)
 
 
 @pytest.fixture(autouse=True)
@@ -71,44 +20,6 @@ def _one_thread():
     th.set_num_threads(1)
     yield
     th.set_num_threads(before)
-
-
-def build(
-    algorithm: type[RecurrentPPO],
-    *,
-    policy: str = "MlpLstmPolicy",
-    end_rate: float = 0.07,
-    batch_size: int | None = 24,
-    seed: int = 0,
-    device: str = "cpu",
-    **policy_kwargs: Any,
-) -> RecurrentPPO:
-    def make_env(index: int) -> Chance:
-        return Chance(SPACES[policy], end_rate, seed * NUM_ENVS + index)
-
-    return algorithm(
-        policy,
-        DummyVecEnv([lambda i=i: make_env(i) for i in range(NUM_ENVS)]),
-        learning_rate=3e-3,
-        n_steps=NUM_STEPS,
-        batch_size=batch_size,
-        n_epochs=2,
-        ent_coef=0.01,
-        seed=seed,
-        device=device,
-        policy_kwargs={"net_arch": [6], "lstm_hidden_size": 8} | policy_kwargs,
-    )
-
-
-def train(algorithm: type[RecurrentPPO], **settings: Any) -> RecurrentPPO:
-    return build(algorithm, **settings).learn(3 * ROLLOUT)
-
-
-def distance(one: RecurrentPPO, other: RecurrentPPO) -> float:
-    """The largest difference between weights of the same name."""
-    weights, others = one.policy.state_dict(), other.policy.state_dict()
-    assert weights.keys() == others.keys()
-    return max(float((weights[name] - others[name]).abs().max()) for name in weights)
 
 
 @pytest.mark.parametrize("batch_size", [24, None])
@@ -145,59 +56,6 @@ def test_training_gives_the_weights_of_the_stock_class_whatever_the_encoder(sett
     ours, stock = (train(algorithm, **settings) for algorithm in (FlatRecurrentPPO, RecurrentPPO))
     assert isinstance(ours.rollout_buffer, FlatMinibatches)
     assert distance(ours, stock) < ATOL
-
-
-@pytest.mark.parametrize("end_rate", [0.0, 0.07, 0.4])
-@pytest.mark.parametrize("critic", CRITICS)
-@pytest.mark.parametrize(("policy", "batch_size"), [("MlpLstmPolicy", 24), *PARTED])
-def test_training_in_two_threads_gives_the_weights_of_the_stock_class(
-    policy, batch_size, critic, end_rate, monkeypatch
-):
-    """Parts lie on both sides of a row's start; a minibatch of one row has no parts."""
-    settings: dict[str, Any] = {"policy": policy, "end_rate": end_rate, "batch_size": batch_size}
-    stock = train(RecurrentPPO, **settings, **CRITICS[critic])
-    found = []
-
-    def watched(policy, obs, actions, lstm_states, episode_starts):
-        found.append(len(lstm_states.sizes) if isinstance(lstm_states, Parts) else 1)
-        return evaluate_actions(policy, obs, actions, lstm_states, episode_starts)
-
-    monkeypatch.setattr(recurrent_ppo, "evaluate_actions", watched)
-    th.set_num_threads(2)
-    ours = train(FlatRecurrentPPO, **settings, **CRITICS[critic])
-    assert th.get_num_threads() == 2
-    assert 2 in found
-    assert batch_size != 8 or 1 in found
-    assert distance(ours, stock) < ATOL
-
-
-def test_a_batch_that_is_normalised_has_no_parts():
-    """It is no sum of its halves."""
-
-    class Normalised(Encoder):
-        def __init__(self, observation_space: spaces.Box) -> None:
-            super().__init__(observation_space)
-            self.net.append(nn.BatchNorm1d(5))
-
-    one = train(FlatRecurrentPPO, features_extractor_class=Normalised)
-    th.set_num_threads(2)
-    two = train(FlatRecurrentPPO, features_extractor_class=Normalised)
-    assert can_be_parted(build(FlatRecurrentPPO).policy)
-    assert not can_be_parted(two.policy)
-    assert distance(one, two) < ATOL
-
-
-def test_an_error_in_a_part_is_raised_and_threads_are_put_back(monkeypatch):
-    th.set_num_threads(2)
-    model = build(FlatRecurrentPPO)
-
-    def fail(*given):
-        raise RuntimeError("no")
-
-    monkeypatch.setattr(type(model.policy), "evaluate_actions", fail)
-    with pytest.raises(RuntimeError, match="no"):
-        model.learn(ROLLOUT)
-    assert th.get_num_threads() == 2
 
 
 @pytest.mark.skipif(not th.cuda.is_available(), reason="needs a GPU")

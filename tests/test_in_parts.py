@@ -1,0 +1,81 @@
+"""An update in two parts gives the weights of the stock class, and only where parts add up."""
+
+from typing import Any
+
+import pytest
+import torch as th
+from chance_models import ATOL, CRITICS, ROLLOUT, Encoder, build, distance, train
+from gymnasium import spaces
+from sb3_contrib import RecurrentPPO
+from torch import nn
+
+from mesabench.baselines import recurrent_ppo
+from mesabench.baselines.in_parts import Parts, can_be_parted, evaluate_actions
+from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
+
+PARTED = [
+    ("MlpLstmPolicy", 8),
+    ("MlpLstmPolicy", 24),
+    ("MultiInputLstmPolicy", 24),
+    ("MultiInputLstmPolicy", None),
+]
+
+
+@pytest.fixture(autouse=True)
+def _same_threads():
+    before = th.get_num_threads()
+    yield
+    th.set_num_threads(before)
+
+
+@pytest.mark.parametrize("end_rate", [0.0, 0.07, 0.4])
+@pytest.mark.parametrize("critic", CRITICS)
+@pytest.mark.parametrize(("policy", "batch_size"), PARTED)
+def test_training_in_two_threads_gives_the_weights_of_the_stock_class(
+    policy, batch_size, critic, end_rate, monkeypatch
+):
+    """Parts lie on both sides of a row's start; a minibatch of one row has no parts."""
+    settings: dict[str, Any] = {"policy": policy, "end_rate": end_rate, "batch_size": batch_size}
+    stock = train(RecurrentPPO, **settings, **CRITICS[critic])
+    found = []
+
+    def watched(policy, obs, actions, lstm_states, episode_starts):
+        found.append(len(lstm_states.sizes) if isinstance(lstm_states, Parts) else 1)
+        return evaluate_actions(policy, obs, actions, lstm_states, episode_starts)
+
+    monkeypatch.setattr(recurrent_ppo, "evaluate_actions", watched)
+    th.set_num_threads(2)
+    ours = train(FlatRecurrentPPO, **settings, **CRITICS[critic])
+    assert th.get_num_threads() == 2
+    assert 2 in found
+    assert batch_size != 8 or 1 in found
+    assert distance(ours, stock) < ATOL
+
+
+def test_a_batch_that_is_normalised_has_no_parts():
+    """It is no sum of its halves."""
+
+    class Normalised(Encoder):
+        def __init__(self, observation_space: spaces.Box) -> None:
+            super().__init__(observation_space)
+            self.net.append(nn.BatchNorm1d(5))
+
+    one = train(FlatRecurrentPPO, features_extractor_class=Normalised)
+    th.set_num_threads(2)
+    two = train(FlatRecurrentPPO, features_extractor_class=Normalised)
+    assert can_be_parted(build(FlatRecurrentPPO).policy)
+    assert not can_be_parted(two.policy)
+    assert distance(one, two) < ATOL
+
+
+def test_an_error_in_a_part_is_raised_and_threads_are_put_back(monkeypatch):
+    th.set_num_threads(2)
+    model = build(FlatRecurrentPPO)
+
+    def fail(*given):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(type(model.policy), "evaluate_actions", fail)
+    with pytest.raises(RuntimeError, match="no"):
+        model.learn(ROLLOUT)
+    assert th.get_num_threads() == 2
