@@ -5,11 +5,11 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
+from mesabench.baselines.cell_kinds import CODES, NUM_STATES, find_kinds
 from mesabench.baselines.row_sums import row_sums
 from mesabench.engine.codes import NUM_COLOURS, NUM_OBJECTS, VIEW
 from mesabench.trials import LAST_ACTION, LAST_REWARD
 
-NUM_STATES = 4  # door states, and the directions of other agents
 ITEM_SCALE = 4.0  # inventories are divided by it
 TENTHS = 10  # rewards from 0 to 1 are told apart in steps of a tenth
 
@@ -19,9 +19,9 @@ class GridEncoder(BaseFeaturesExtractor):
 
     A joint code for (object, colour) could never tell what a door is from red doors alone, so
     that a blue one would be a new thing to it and a failure would say nothing about objectives.
-    The embedding is a one-hot code times a matrix shared by all cells. On a CPU its product with
-    the next layer's weights is a table of what each code in each cell adds to the features, and
-    the features are sums of its rows.
+    The embedding is a one-hot code times a matrix shared by all cells. On a CPU the embeddings of
+    the kinds of cells in sight, times the next layer's weights, are a table of what each kind in
+    each cell adds to the features, and the features are sums of its rows.
 
     Args:
         observation_space: Dict with ``image`` [147] and any of ``direction``, ``inventory``.
@@ -40,7 +40,7 @@ class GridEncoder(BaseFeaturesExtractor):
         width += spaces.flatdim(observation_space[LAST_ACTION]) + TENTHS + 1 if learns else 0
         super().__init__(observation_space, hidden + width)
         self._others, self._learns = others, learns
-        self.embed = nn.Linear(NUM_OBJECTS + NUM_COLOURS + NUM_STATES, cell, bias=False)
+        self.embed = nn.Linear(CODES, cell, bias=False)
         self.mix = nn.Sequential(nn.Flatten(), nn.Linear(VIEW * VIEW * cell, hidden), nn.ReLU())
         self.register_buffer("steps", th.arange(TENTHS + 1) / TENTHS, persistent=False)
         counts = th.tensor([NUM_OBJECTS, NUM_COLOURS, NUM_STATES], dtype=th.int32)
@@ -57,32 +57,22 @@ class GridEncoder(BaseFeaturesExtractor):
         tracing = th.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
         if self.embed.weight.device.type != "cpu" or tracing:
             return self.mix(self.cells(observations))
-        linear = self.linear
-        weights = linear.weight.unflatten(1, (-1, self.embed.out_features))
-        # From [hidden, cells, cell] to [cells, codes, hidden], row by row in memory.
-        table = (weights @ self.embed.weight).permute(1, 2, 0).contiguous()
-        cells, codes, _ = table.shape
-        before = th.arange(0, cells * codes, codes, dtype=th.int32)[:, None]
-        rows = self.codes(observations, cells, self.offsets + before).flatten(1)
-        return th.relu(row_sums(table.flatten(0, 1), rows) + linear.bias)
+        kinds, rows = find_kinds(observations["image"].flatten(1))
+        weights = self.linear.weight.unflatten(1, (-1, self.embed.out_features))
+        table = self.embed(kinds) @ weights.permute(1, 2, 0)  # [cells, kinds, hidden]
+        return th.relu(row_sums(table.flatten(0, 1), rows) + self.linear.bias)
 
     @property
     def linear(self) -> nn.Linear:
         """The layer that mixes the cells."""
         return next(layer for layer in self.mix if isinstance(layer, nn.Linear))
 
-    def codes(
-        self, observations: dict[str, th.Tensor], cells: int, offsets: th.Tensor
-    ) -> th.Tensor:
-        """Return the codes of cells behind offsets, int32 [B, cells, 3]."""
-        image = observations["image"].reshape(-1, cells, 3).int()
-        # The space allows codes that no level holds; they must not index out of the table.
-        return th.minimum(image, self.largest) + offsets
-
     def cells(self, observations: dict[str, th.Tensor]) -> th.Tensor:
         """Return the embeddings of the view's cells, [B, 49, cell]; cell (i, j) is at 7 i + j."""
-        codes = self.codes(observations, VIEW * VIEW, self.offsets).long()
-        one_hot = self.embed.weight.new_zeros(*codes.shape[:2], self.embed.in_features)
+        image = observations["image"].reshape(-1, VIEW * VIEW, 3).int()
+        # The space allows codes that no level holds; they must not index out of the table.
+        codes = (th.minimum(image, self.largest) + self.offsets).long()
+        one_hot = self.embed.weight.new_zeros(*codes.shape[:2], CODES)
         one_hot.scatter_(2, codes, 1.0)
         return self.embed(one_hot)
 

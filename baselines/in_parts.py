@@ -1,8 +1,9 @@
-"""A minibatch in two parts, each evaluated and differentiated in a thread of its own.
+"""A minibatch in two parts, each seen by the networks and differentiated in a thread of its own.
 
 PyTorch's threads share one operation at a time, and most operations of a small network are too
 small to be shared: a second thread makes an update hardly faster. Samples do not depend on one
-another, though, so that two threads can do with half of them each what one would do with all.
+another, though, so that two threads can do with half of them each what one would do with all. They
+do so for the encoder and the LSTMs; the heads are small, and threads would wait for each other.
 """
 
 import copy
@@ -13,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch as th
-from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from torch import nn
@@ -22,7 +22,8 @@ PARTS = 2
 # Layers through which samples act on one another, or that draw lots for all of them in turn.
 TOGETHER = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
-Evaluation = tuple[th.Tensor, th.Tensor, th.Tensor]  # values, log-likelihoods and entropies
+# Batches of tensors, [B, n] each.
+Batches = tuple[th.Tensor, ...]
 
 
 class Parts(NamedTuple):
@@ -35,9 +36,11 @@ class Parts(NamedTuple):
 def can_be_parted(policy: RecurrentActorCriticPolicy) -> bool:
     """Say whether the parts of a minibatch give what it gives as a whole, and sooner."""
     lstms = policy.lstm_actor, policy.lstm_critic
+    stock = RecurrentActorCriticPolicy
     return (
         policy.device.type == "cpu"
-        and isinstance(policy.action_space, spaces.Discrete)
+        and type(policy).evaluate_actions is stock.evaluate_actions
+        and type(policy).extract_features is stock.extract_features
         # A network that loops over time in Python would loop twice, one thread after the other.
         and all(lstm is None or type(lstm) is nn.LSTM for lstm in lstms)
         and not any(isinstance(module, TOGETHER) for module in policy.modules())
@@ -62,8 +65,12 @@ def evaluate_actions(
     actions: th.Tensor,
     lstm_states: RNNStates | Parts,
     episode_starts: th.Tensor,
-) -> Evaluation:
-    """Do what the policy's class does, with each part in its own thread where there are parts."""
+) -> tuple[th.Tensor, th.Tensor, th.Tensor | None]:
+    """Do what the policy's class does, with each part in its own thread where there are parts.
+
+    Returns:
+        Values, log-likelihoods of the actions and entropies, as the stock method does.
+    """
     plain: Callable[..., Any] = type(policy).evaluate_actions
     if not isinstance(lstm_states, Parts):
         return plain(policy, obs, actions, lstm_states, episode_starts)
@@ -73,18 +80,37 @@ def evaluate_actions(
         seen: Any = [dict(zip(obs, part, strict=True)) for part in columns]
     else:
         seen = obs.split(sizes)
-    rows = zip(
-        seen, actions.split(sizes), lstm_states.states, episode_starts.split(sizes), strict=True
-    )
-    calls = [lambda row=row: plain(own_distribution(policy), *row) for row in rows]
+    rows = zip(seen, lstm_states.states, episode_starts.split(sizes), strict=True)
+    calls = [lambda row=row: look(policy, *row) for row in rows]
     parameters = [weight for weight in policy.parameters() if weight.requires_grad]
-    return InParts.apply(calls, *parameters)  # pyright: ignore[reportReturnType]
+    found: Batches = InParts.apply(calls, *parameters)  # pyright: ignore[reportAssignmentType]
+    return plain(behind(policy, found), obs, actions, lstm_states.states[0], episode_starts)
 
 
-def own_distribution(policy: RecurrentActorCriticPolicy) -> RecurrentActorCriticPolicy:
-    """Return the same policy, but for the action distribution, which remembers its last batch."""
+def look(
+    policy: RecurrentActorCriticPolicy, obs: Any, states: RNNStates, episode_starts: th.Tensor
+) -> Batches:
+    """Return what the encoders, one or two, and then the LSTMs, as many, make of observations."""
+    features = policy.extract_features(obs)
+    actors, critics = (features, features) if isinstance(features, th.Tensor) else features
+    run = policy._process_sequence
+    outputs = [run(actors, states.pi, episode_starts, policy.lstm_actor)[0]]
+    if policy.lstm_critic is not None:
+        outputs.append(run(critics, states.vf, episode_starts, policy.lstm_critic)[0])
+    return (actors, *([critics] if critics is not actors else []), *outputs)
+
+
+def behind(policy: RecurrentActorCriticPolicy, found: Batches) -> RecurrentActorCriticPolicy:
+    """Return the policy as it is behind its encoders and LSTMs, whose results it has already."""
+    encoders = 1 if policy.share_features_extractor else 2
+    lstms = [lstm for lstm in (policy.lstm_actor, policy.lstm_critic) if lstm is not None]
+    outputs = dict(zip(map(id, lstms), found[encoders:], strict=True))
     same = copy.copy(policy)
-    same.action_dist = copy.copy(policy.action_dist)
+    vars(same)["extract_features"] = lambda obs: found[:encoders] if encoders > 1 else found[0]
+    vars(same)["_process_sequence"] = lambda features, states, starts, lstm: (
+        outputs[id(lstm)],
+        states,
+    )
     return same
 
 
@@ -92,38 +118,34 @@ class InParts(th.autograd.Function):
     """Calls functions of the same parameters, each in its own thread, and joins the results."""
 
     @staticmethod
-    def forward(
-        ctx: Any, calls: Sequence[Callable[[], Evaluation]], *parameters: th.Tensor
-    ) -> Evaluation:
+    def forward(ctx: Any, calls: Sequence[Callable[[], Batches]], *parameters: th.Tensor) -> Batches:
         """Return the results of all calls behind each other."""
 
-        def call(function: Callable[[], Evaluation]) -> Evaluation:
+        def call(function: Callable[[], Batches]) -> Batches:
             with th.enable_grad():
                 return function()
 
         ctx.parameters, ctx.results = parameters, side_by_side(call, calls)
-        values, log_likelihoods, entropies = zip(*ctx.results, strict=True)
-        return joined(values), joined(log_likelihoods), joined(entropies)
+        ctx.set_materialize_grads(False)  # features may be of no use but to the LSTMs
+        return tuple(
+            th.cat([part.detach() for part in parts]) for parts in zip(*ctx.results, strict=True)
+        )
 
     @staticmethod
     @th.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: th.Tensor) -> tuple[Any, ...]:  # pyright: ignore
+    def backward(ctx: Any, *gradients: th.Tensor | None) -> tuple[Any, ...]:  # pyright: ignore
         """Return the gradients of the parameters, summed over the parts."""
+        used = [i for i, gradient in enumerate(gradients) if gradient is not None]
         sizes = [len(result[0]) for result in ctx.results]
-        parts = zip(*(gradient.split(sizes) for gradient in gradients), strict=True)
+        results = [[result[i] for i in used] for result in ctx.results]
+        blamed = zip(*(gradients[i].split(sizes) for i in used), strict=True)
 
-        def differentiate(part: tuple[Evaluation, Any]) -> tuple[th.Tensor | None, ...]:
-            result, blamed = part
-            return th.autograd.grad(result, ctx.parameters, blamed, allow_unused=True)
+        def differentiate(part: tuple[list[th.Tensor], Any]) -> tuple[th.Tensor | None, ...]:
+            return th.autograd.grad(part[0], ctx.parameters, part[1], allow_unused=True)
 
-        found = side_by_side(differentiate, list(zip(ctx.results, parts, strict=True)))
+        found = side_by_side(differentiate, list(zip(results, blamed, strict=True)))
         columns = zip(*found, strict=True)
         return None, *(None if first is None else sum(rest, first) for first, *rest in columns)
-
-
-def joined(results: Sequence[th.Tensor]) -> th.Tensor:
-    """Return results behind each other, without what they were made of."""
-    return th.cat([result.detach() for result in results])
 
 
 def side_by_side(function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Any]:

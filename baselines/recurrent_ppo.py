@@ -130,6 +130,8 @@ def process_sequence(
         Outputs of the last layer, float32 [B, H], and the states: of no use after `Rows`.
     """
     if not isinstance(lstm_states, Rows):
+        if type(lstm) is nn.LSTM and len(features) == lstm_states[0].shape[1]:
+            return run_step(features, lstm_states, episode_starts, lstm)
         stock = RecurrentActorCriticPolicy._process_sequence
         return stock(features, lstm_states, episode_starts, lstm)
     length, rows, _ = lstm_states.resets.shape
@@ -141,6 +143,28 @@ def process_sequence(
         for layer in range(lstm.num_layers):
             grid = run_layer(lstm, layer, grid, lstm_states)
     return grid.flatten(0, 1).index_select(0, lstm_states.places), lstm_states
+
+
+def run_step(
+    features: th.Tensor,
+    lstm_states: tuple[th.Tensor, th.Tensor],
+    episode_starts: th.Tensor,
+    lstm: nn.LSTM,
+) -> tuple[th.Tensor, tuple[th.Tensor, th.Tensor]]:
+    """Run one time step, [B, I] to [B, H]: a cell does it in half the time that a sequence takes.
+
+    Hidden and cell states are [layers, B, H], before and after; all of them are zero before an
+    episode's first step.
+    """
+    if episode_starts.any():
+        goes_on = (1.0 - episode_starts)[:, None]
+        lstm_states = lstm_states[0] * goes_on, lstm_states[1] * goes_on
+    inputs, after = features, []
+    for hidden, cell, weights in zip(*lstm_states, lstm.all_weights, strict=True):
+        after.append(th.lstm_cell(inputs, (hidden, cell), *weights))
+        inputs = after[-1][0]
+    hidden, cell = (th.stack(states) for states in zip(*after, strict=True))
+    return inputs, (hidden, cell)
 
 
 def run_layer(lstm: nn.LSTM, layer: int, inputs: th.Tensor, rows: Rows) -> th.Tensor:

@@ -1,20 +1,29 @@
-"""Rollouts of recurrent policies in which all truncated episodes of a step are valued at once.
+"""Rollouts of recurrent policies in which all truncated episodes are valued at once, at the end.
 
 Stock `RecurrentPPO` asks for the value of each truncated episode's last observation in a call of
-its own; with short episodes that is most of the time.
+its own; with short episodes that is most of the time. No action depends on those values.
 """
 
+from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch as th
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
-from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
+
+
+class CutOff(NamedTuple):
+    """An episode that a time limit ended."""
+
+    step: int  # of the rollout, its last one
+    world: int
+    seen: Any  # what it saw at its end
+    states: tuple[th.Tensor, th.Tensor]  # of the critic's LSTM then, [layers, H] each
 
 
 class BatchedRollouts(RecurrentPPO):
@@ -31,7 +40,8 @@ class BatchedRollouts(RecurrentPPO):
         buffer.reset()
         callback.on_rollout_start()
         lstm_states = deepcopy(self._last_lstm_states)
-        for _ in range(steps):
+        cut_off: list[CutOff] = []
+        for step in range(steps):
             with th.no_grad():
                 chosen, values, log_probs, lstm_states = policy(
                     self._seen(), lstm_states, self._starts()
@@ -44,7 +54,7 @@ class BatchedRollouts(RecurrentPPO):
             if not callback.on_step():
                 return False
             self._update_info_buffer(infos, dones)
-            rewards = rewards + self.gamma * values_beyond(policy, infos, dones, lstm_states)
+            cut_off += find_cut_off(step, infos, dones, lstm_states.vf)
             buffer.add(
                 self._last_obs,
                 actions.reshape(env.num_envs, -1),
@@ -56,6 +66,9 @@ class BatchedRollouts(RecurrentPPO):
             )
             self._last_obs, self._last_episode_starts = new_obs, dones
             self._last_lstm_states = lstm_states
+        if cut_off:
+            step, world = np.array([(cut.step, cut.world) for cut in cut_off]).T
+            buffer.rewards[step, world] += self.gamma * values_beyond(policy, cut_off)
         with th.no_grad():
             values = policy.predict_values(self._seen(), lstm_states.vf, self._starts())
         buffer.compute_returns_and_advantage(last_values=values, dones=self._last_episode_starts)
@@ -73,40 +86,40 @@ class BatchedRollouts(RecurrentPPO):
         return np.clip(actions, space.low, space.high) if isinstance(space, spaces.Box) else actions
 
 
-def values_beyond(
-    policy: Any,
+def find_cut_off(
+    step: int,
     infos: list[dict[str, Any]],
     dones: np.ndarray,
-    lstm_states: RNNStates,
-) -> np.ndarray:
-    """Return the value of what would have come next where a time limit ended an episode.
+    states: tuple[th.Tensor, th.Tensor],
+) -> list[CutOff]:
+    """Return the episodes that a time limit ended.
 
     Args:
-        policy: of which the value function is asked.
-        infos: of the last step, of each of B worlds.
+        step: of the rollout.
+        infos: of that step, of each of B worlds.
         dones: whether it ended an episode, bool [B].
-        lstm_states: after it, tensors [layers, B, H].
-
-    Returns:
-        float32 [B], 0 where no episode was cut off.
+        states: of the critic after it, [layers, B, H] each.
     """
-    found = np.zeros(len(dones), np.float32)
-    cut = [
-        b
-        for b in np.flatnonzero(dones)
-        if infos[b].get("TimeLimit.truncated") and infos[b].get("terminal_observation") is not None
-    ]
-    if not cut:
-        return found
-    last = [infos[b]["terminal_observation"] for b in cut]
+    found = []
+    for b in np.flatnonzero(dones):
+        seen = infos[b].get("terminal_observation")
+        if infos[b].get("TimeLimit.truncated") and seen is not None:
+            found.append(CutOff(step, int(b), seen, (states[0][:, b], states[1][:, b])))
+    return found
+
+
+def values_beyond(policy: Any, cut_off: Sequence[CutOff]) -> np.ndarray:
+    """Return the value, to the policy, of what would have come next, float32 [episodes]."""
+    last = [cut.seen for cut in cut_off]
     if isinstance(last[0], dict):
         joined: Any = {name: np.stack([obs[name] for obs in last]) for name in last[0]}
     else:
         joined = np.stack(last)
-    hidden, cell = (state[:, th.as_tensor(cut)].contiguous() for state in lstm_states.vf)
+    hidden, cell = (
+        th.stack(states, dim=1) for states in zip(*(cut.states for cut in cut_off), strict=True)
+    )
     with th.no_grad():
         seen = obs_as_tensor(joined, policy.device)
-        no_starts = th.zeros(len(cut), device=policy.device)
+        no_starts = th.zeros(len(cut_off), device=policy.device)
         values = policy.predict_values(seen, (hidden, cell), no_starts)
-    found[cut] = values[:, 0].cpu().numpy()
-    return found
+    return values[:, 0].cpu().numpy()

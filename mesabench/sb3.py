@@ -5,7 +5,7 @@ codes. Stable-Baselines3 takes every three-dimensional box for a picture of at l
 pixels; as a row, its own check passes without a warning.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -110,6 +110,11 @@ class MesaVecEnv(VecEnv):
         )
         self.ledger = Ledger(self.engine, objective)
         self._levels: list[dict[str, str]] = [{}] * num_envs
+        world = self.engine.world
+        self._happened = world.events[:, 0, : len(found.events)]  # views: records are slow to read
+        self._terminated, self._truncated = world.terminated, world.truncated
+        self._events = NamedRows(found.events, self._happened)
+        self._returns = NamedRows(found.objectives, self.ledger.returns)
         self.task = found
         self.render_mode = None
         super().__init__(num_envs, sb3_spaces(found), spaces.Discrete(found.actions))
@@ -121,7 +126,7 @@ class MesaVecEnv(VecEnv):
         everyone = np.ones(self.num_envs, np.bool_)
         self.ledger.clear(everyone)
         self._name_levels(everyone)
-        self.reset_infos = self._infos(self.ledger.info())
+        self.reset_infos = self._infos()
         self._reset_seeds()
         return sb3_observation(observe_batch(self.engine))
 
@@ -132,9 +137,8 @@ class MesaVecEnv(VecEnv):
     def step_wait(self) -> VecEnvStepReturn:
         """Play one action in each world."""
         reward = self.ledger.play(self._chosen).astype(np.float32)
-        world = self.engine.world
-        done = np.logical_or(world.terminated, world.truncated)
-        infos = self._infos(self.ledger.info())
+        done = np.logical_or(self._terminated, self._truncated)
+        infos = self._infos()
         if done.any():
             self._finish(infos, np.flatnonzero(done))
             self._name_levels(done)
@@ -145,8 +149,8 @@ class MesaVecEnv(VecEnv):
             layout = f"{int(self.engine.course.layout[b]):016x}"
             self._levels[b] = {"level": self.engine.level_name(int(b)), "layout": layout}
 
-    def _infos(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
-        events, returns = (by_world(batch[name]) for name in ("events", "returns"))
+    def _infos(self) -> list[dict[str, Any]]:
+        events, returns = self._events(self._happened), self._returns(self.ledger.returns)
         return [
             {**level, "events": happened, "returns": so_far}
             for level, happened, so_far in zip(self._levels, events, returns, strict=True)
@@ -154,16 +158,15 @@ class MesaVecEnv(VecEnv):
 
     def _finish(self, infos: list[dict[str, Any]], ended: np.ndarray) -> None:
         """Let the infos of the worlds that `ended` speak of the episode that is over."""
-        world, last = self.engine.world, self.ledger.last
+        last = self.ledger.last
         final = sb3_observation(observe_last(self.engine))
         counts = self.engine.course.last_counts[:, 0, : len(self.task.events)]
         paid = self.task.weights(self.ledger.objective)[0]
-        returns = by_world(last["returns"])
         for b in ended:
             infos[b] |= {
-                "returns": returns[b],
+                "returns": {name: float(last["returns"][name][b]) for name in self.task.objectives},
                 "terminal_observation": {name: value[b] for name, value in final.items()},
-                "TimeLimit.truncated": bool(world.truncated[b] and not world.terminated[b]),
+                "TimeLimit.truncated": bool(self._truncated[b] and not self._terminated[b]),
                 "episode": {"r": float(counts[b] @ paid), "l": int(last["length"][b])},
             }
 
@@ -195,8 +198,21 @@ class MesaVecEnv(VecEnv):
         return super().seed(seed)
 
 
-def by_world(columns: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """Turn arrays [B] by name into B dicts; masks, which begin with "_", are left out."""
-    names = [name for name in columns if not name.startswith("_")]
-    rows = zip(*(columns[name].tolist() for name in names), strict=True)
-    return [dict(zip(names, row, strict=True)) for row in rows]
+class NamedRows:
+    """Rows of numbers as a dict by name each, of which only those that changed are made anew.
+
+    Args:
+        names: of the columns.
+        values: at the start, [rows, names].
+    """
+
+    def __init__(self, names: Iterable[str], values: np.ndarray):
+        self.names, self.known = tuple(names), values.copy()
+        self.dicts = [dict(zip(self.names, row, strict=True)) for row in values.tolist()]
+
+    def __call__(self, values: np.ndarray) -> list[dict[str, Any]]:
+        """Return the rows of `values`, [rows, names], as dicts that nobody else holds."""
+        for row in np.flatnonzero((values != self.known).any(1)):
+            self.dicts[row] = dict(zip(self.names, values[row].tolist(), strict=True))
+            self.known[row] = values[row]
+        return [row.copy() for row in self.dicts]

@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from mesabench.errors import MesaBenchError
 from mesabench.observation import Observation, observe_batch, observe_last
-from mesabench.sb3 import MesaVecEnv, by_world, sb3_observation
+from mesabench.sb3 import MesaVecEnv, NamedRows, sb3_observation
 
 
 class EveryAgentVecEnv(MesaVecEnv):
@@ -34,6 +34,7 @@ class EveryAgentVecEnv(MesaVecEnv):
         self._seeds = [None] * self.num_envs
         self._options = [{}] * self.num_envs
         self.reset_infos = [{}] * self.num_envs
+        self._events = NamedRows(self.task.events, self._row_events())
 
     def reset(self) -> VecEnvObs:
         """Begin a new level in each world; a seed of the batch is one of its worlds."""
@@ -79,13 +80,15 @@ class EveryAgentVecEnv(MesaVecEnv):
         }
 
     def _row_infos(self) -> list[dict[str, Any]]:
-        names = self.task.events
-        events = self.engine.world.events[..., : len(names)].reshape(self.num_envs, -1)
-        happened = by_world(dict(zip(names, events.T.astype(np.int64), strict=True)))
         return [
             {**self._levels[row // self.each], "agent": row % self.each, "events": counts}
-            for row, counts in enumerate(happened)
+            for row, counts in enumerate(self._events(self._row_events()))
         ]
+
+    def _row_events(self) -> NDArray[np.uint8]:
+        """Return how often each event happened to each row in the last step, [B · A, E]."""
+        events = self.engine.world.events[..., : len(self.task.events)]
+        return events.reshape(self.num_envs, len(self.task.events))
 
     def _end(self, infos: list[dict[str, Any]], ended: NDArray[np.int64]) -> None:
         """Let the infos of the rows that `ended` speak of the episode that is over."""

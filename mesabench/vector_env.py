@@ -142,6 +142,11 @@ class Ledger:
         steps = np.arange(engine.horizon + 1)[:, None]
         self._decay = task.discounts(*task.objectives.values()) ** steps
         self._everyone = np.ones(engine.batch, np.bool_)
+        world = engine.world  # views of it: records are slow to read by name
+        self._clock, self._terminated, self._truncated = (
+            world[name] for name in ("clock", "terminated", "truncated")
+        )
+        self._happened = world.events[:, 0, : len(task.events)]
 
     def clear(self, worlds: NDArray[np.bool_]) -> None:
         """Forget the returns of the worlds in the mask [B]."""
@@ -157,16 +162,15 @@ class Ledger:
         count, batch = self.engine.task.actions, self.engine.batch
         if actions.shape != (batch,) or ((actions < 0) | (actions >= count)).any():
             raise MesaBenchError(f"actions are {batch} numbers in 0 to {count - 1}, not {actions}")
-        world = self.engine.world
-        clock = world.clock.copy()
+        clock = self._clock.copy()
         self.engine.step(actions)
-        events = world.events[:, 0, : len(self._weights)]
+        events = self._happened
         reward = np.zeros(batch)
         if events.any():
             paid = events @ self._weights
             self.returns += self._decay[clock] * paid
             reward = paid[:, self._column].copy()
-        done = np.logical_or(world.terminated, world.truncated)
+        done = np.logical_or(self._terminated, self._truncated)
         if done.any():
             course = self.engine.course
             self.last = self._report(course.last_index, course.last_layout, done)
@@ -184,8 +188,7 @@ class Ledger:
 
     def _report(self, index: NDArray, layout: NDArray, mask: NDArray[np.bool_]) -> dict[str, Any]:
         task = self.engine.task
-        happened = self.engine.world.events[:, 0, : len(task.events)]
-        columns = zip(task.events, happened.T, strict=True)
+        columns = zip(task.events, self._happened.T, strict=True)
         events = [mark(name, count.astype(np.int64), mask) for name, count in columns]
         columns = zip(task.objectives, self.returns.T, strict=True)
         returns = [mark(name, value, mask) for name, value in columns]
