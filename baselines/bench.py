@@ -93,10 +93,15 @@ def training_rows(repeats: int = 5) -> list[Row]:
 def build(
     config: TrainConfig, kind: type[RecurrentPPO], encoder: type[BaseFeaturesExtractor]
 ) -> RecurrentPPO:
-    """Build a model of either class as the baselines do, but for the encoder."""
+    """Build a model of either class as the baselines do, but for the encoder.
+
+    The stock class has Stable-Baselines3's own optimizer, which takes the same steps.
+    """
 
     def behind_encoder(*args: Any, policy_kwargs: dict[str, Any], **arguments: Any) -> RecurrentPPO:
-        chosen = {"features_extractor_class": encoder}
+        chosen: dict[str, Any] = {"features_extractor_class": encoder}
+        if kind is RecurrentPPO:
+            chosen["optimizer_kwargs"] = None
         return kind(*args, policy_kwargs=policy_kwargs | chosen, **arguments)
 
     task = get_task(TASK)

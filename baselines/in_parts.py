@@ -135,7 +135,8 @@ class InParts(th.autograd.Function):
     @th.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: th.Tensor | None) -> tuple[Any, ...]:  # pyright: ignore
         """Return the gradients of the parameters, summed over the parts."""
-        used = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        one = ctx.results[0]  # features may be the observations, without any parameters
+        used = [i for i, g in enumerate(gradients) if g is not None and one[i].requires_grad]
         sizes = [len(result[0]) for result in ctx.results]
         results = [[result[i] for i in used] for result in ctx.results]
         blamed = zip(*(gradients[i].split(sizes) for i in used), strict=True)

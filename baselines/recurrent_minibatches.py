@@ -40,13 +40,42 @@ def lay_out(row_starts: np.ndarray, episode_starts: np.ndarray) -> Layout:
     return Layout(first, step * len(first) + row, resets)
 
 
+class Grid:
+    """A layout as tensors, where the policy is.
+
+    Args:
+        layout: of a minibatch.
+        to_torch: makes a tensor of an array.
+    """
+
+    def __init__(self, layout: Layout, to_torch: Callable[[np.ndarray], th.Tensor]):
+        self.places = to_torch(layout.places)  # int64 [B]
+        self.resets = to_torch(layout.resets)  # float32 [L, R, 1]
+        self._spread: tuple[th.Tensor, th.Tensor] | None = None
+
+    def spread(self, features: th.Tensor) -> th.Tensor:
+        """Lay features [B, I] out as [L, R, I + 1]; the last one is 1 at reset tokens, else 0.
+
+        Actor and critic see the same features: those of the last call are not laid out again.
+        """
+        if self._spread is None or self._spread[0] is not features:
+            length, rows, _ = self.resets.shape
+            grid = features.new_zeros(length * rows, features.shape[1])
+            grid = grid.index_add_(0, self.places, features).view(length, rows, -1)
+            self._spread = features, th.cat((grid, self.resets), dim=2)
+        return self._spread[1]
+
+    def gather(self, outputs: th.Tensor) -> th.Tensor:
+        """Return the samples' outputs, [B, H], of those at all places, [L, R, H]."""
+        return outputs.flatten(0, 1).index_select(0, self.places)
+
+
 class Rows(NamedTuple):
-    """A layout and the state before each row: what takes the place of `(hidden, cell)`."""
+    """A grid and the state before each row: what takes the place of `(hidden, cell)`."""
 
     hidden: th.Tensor  # float32 [layers, R, H]
     cell: th.Tensor  # float32 [layers, R, H]
-    places: th.Tensor  # int64 [B]
-    resets: th.Tensor  # float32 [L, R, 1]
+    grid: Grid
 
 
 class FlatMinibatches(RolloutBuffer):
@@ -74,9 +103,11 @@ class FlatMinibatches(RolloutBuffer):
             self._flatten()
             self.generator_ready = True
         total = self.buffer_size * self.n_envs
-        indices = np.roll(np.arange(total), -np.random.randint(total))  # noqa: NPY002
-        for start in range(0, total, batch_size or total):
-            yield self._minibatch(indices[start : start + (batch_size or total)])
+        batch_size = batch_size or total
+        begin = np.random.randint(total)  # noqa: NPY002
+        for start in range(0, total, batch_size):
+            size = min(batch_size, total - start)
+            yield self._minibatch((begin + start) % total, size)
 
     def _flatten(self) -> None:
         def held(array: np.ndarray) -> th.Tensor:
@@ -88,19 +119,19 @@ class FlatMinibatches(RolloutBuffer):
             setattr(self, name, self.swap_and_flatten(getattr(self, name)))
             self.samples[name] = held(getattr(self, name))
 
-    def _minibatch(self, indices: np.ndarray) -> RecurrentRolloutBufferSamples:
-        """Gather the samples `indices` [B] and lay them out in rows."""
-        chosen = th.as_tensor(indices, device=self.device)
+    def _minibatch(self, start: int, size: int) -> RecurrentRolloutBufferSamples:
+        """Lay out in rows so many samples from one on; the first one follows the last."""
 
-        def take(held: th.Tensor) -> th.Tensor:
-            return held[chosen]
+        def take(held: Any) -> Any:
+            return stretch(held, start, size)
 
         def column(name: str) -> th.Tensor:
-            return self.samples[name][chosen, 0]
+            return take(self.samples[name])[:, 0]
 
+        indices = np.arange(start, start + size) % (self.buffer_size * self.n_envs)
         row_starts = indices % self.buffer_size == 0
         row_starts[0] = True
-        episode_starts = self.episode_starts[indices, 0] > 0
+        episode_starts = take(self.episode_starts)[:, 0] > 0
         parts = cut_rows(row_starts) if self.in_parts else [(0, len(indices))]
         states = []
         for first, last in parts:
@@ -116,7 +147,7 @@ class FlatMinibatches(RolloutBuffer):
             returns=column("returns"),
             lstm_states=states[0] if len(parts) == 1 else cast(Any, Parts(sizes, states)),
             episode_starts=column("episode_starts"),
-            mask=th.ones(len(indices), device=self.device),
+            mask=th.ones(size, device=self.device),
         )
 
     def _rows(self, layout: Layout, first: np.ndarray) -> RNNStates:
@@ -127,10 +158,10 @@ class FlatMinibatches(RolloutBuffer):
         def state(recorded: np.ndarray) -> th.Tensor:
             return self.to_torch((recorded[step, :, env] * goes_on).swapaxes(0, 1).copy())
 
-        places, resets = self.to_torch(layout.places), self.to_torch(layout.resets)
+        grid = Grid(layout, self.to_torch)
         return RNNStates(
-            Rows(state(self.hidden_states_pi), state(self.cell_states_pi), places, resets),
-            Rows(state(self.hidden_states_vf), state(self.cell_states_vf), places, resets),
+            Rows(state(self.hidden_states_pi), state(self.cell_states_pi), grid),
+            Rows(state(self.hidden_states_vf), state(self.cell_states_vf), grid),
         )
 
 
@@ -140,6 +171,18 @@ class FlatRolloutBuffer(FlatMinibatches, RecurrentRolloutBuffer):
 
 class FlatDictRolloutBuffer(FlatMinibatches, RecurrentDictRolloutBuffer):
     """A `RecurrentDictRolloutBuffer` whose minibatches are flat."""
+
+
+def stretch(held: Any, start: int, size: int) -> Any:
+    """Return `size` entries of an array or tensor from one on, the first following the last.
+
+    They are a view, unless they pass the end.
+    """
+    beyond = start + size - len(held)
+    if beyond <= 0:
+        return held[start : start + size]
+    join: Any = th.cat if isinstance(held, th.Tensor) else np.concatenate
+    return join((held[start:], held[:beyond]))
 
 
 def on_arrays(function: Callable[[Any], Any], observations: Any) -> Any:

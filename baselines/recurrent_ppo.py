@@ -134,15 +134,15 @@ def process_sequence(
             return run_step(features, lstm_states, episode_starts, lstm)
         stock = RecurrentActorCriticPolicy._process_sequence
         return stock(features, lstm_states, episode_starts, lstm)
-    length, rows, _ = lstm_states.resets.shape
-    grid = features.new_zeros(length * rows, lstm.input_size)
-    grid = grid.index_add_(0, lstm_states.places, features).view(length, rows, -1)
+    grid = lstm_states.grid
+    outputs = grid.spread(features)
     if isinstance(lstm, Core):
-        grid, _ = lstm(grid, (lstm_states.hidden, lstm_states.cell), lstm_states.resets)
+        outputs, _ = lstm(outputs[..., :-1], (lstm_states.hidden, lstm_states.cell), grid.resets)
     else:
         for layer in range(lstm.num_layers):
-            grid = run_layer(lstm, layer, grid, lstm_states)
-    return grid.flatten(0, 1).index_select(0, lstm_states.places), lstm_states
+            inputs = outputs if layer == 0 else th.cat((outputs, grid.resets), dim=2)
+            outputs = run_layer(lstm, layer, inputs, lstm_states)
+    return grid.gather(outputs), lstm_states
 
 
 def run_step(
@@ -168,9 +168,9 @@ def run_step(
 
 
 def run_layer(lstm: nn.LSTM, layer: int, inputs: th.Tensor, rows: Rows) -> th.Tensor:
-    """Run one layer of `lstm` from `inputs` [L, R, I] to outputs [L, R, H], with reset tokens.
+    """Run one layer of `lstm` from `inputs` [L, R, I + 1] to outputs [L, R, H], with reset tokens.
 
-    The tokens are one more input column, whose weights close the input and forget gates. The layers
+    The tokens are the last input column, whose weights close the input and forget gates. The layers
     have to run one by one because each of them needs that column.
     """
     weights: list[th.Tensor] = list(lstm.all_weights[layer])
@@ -180,7 +180,7 @@ def run_layer(lstm: nn.LSTM, layer: int, inputs: th.Tensor, rows: Rows) -> th.Te
     if inputs.is_cuda:
         weights = in_one_piece(weights)
     outputs, _, _ = th.lstm(
-        th.cat((inputs, rows.resets), dim=2),
+        inputs,
         (rows.hidden[layer, None], rows.cell[layer, None]),
         weights,
         has_biases=lstm.bias,

@@ -22,7 +22,7 @@ def build(
     task: Task, args: Args, env: "VecEnv", kind: "type[FlatRecurrentPPO] | None" = None
 ) -> "FlatRecurrentPPO":
     """Build an untrained model, of a subclass of `FlatRecurrentPPO` if one is given."""
-    from mesabench.baselines.on_policy import encoder, on_policy
+    from mesabench.baselines.on_policy import FUSED_ADAM, encoder, on_policy
     from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
 
     return (kind or FlatRecurrentPPO)(
@@ -30,5 +30,6 @@ def build(
         env,
         **on_policy(task, args),
         policy_kwargs=encoder(args)
-        | {"lstm_hidden_size": args.lstm, "enable_critic_lstm": args.critic_lstm, "net_arch": []},
+        | {"lstm_hidden_size": args.lstm, "enable_critic_lstm": args.critic_lstm, "net_arch": []}
+        | {"optimizer_kwargs": FUSED_ADAM},
     )
