@@ -118,7 +118,9 @@ class InParts(th.autograd.Function):
     """Calls functions of the same parameters, each in its own thread, and joins the results."""
 
     @staticmethod
-    def forward(ctx: Any, calls: Sequence[Callable[[], Batches]], *parameters: th.Tensor) -> Batches:
+    def forward(
+        ctx: Any, calls: Sequence[Callable[[], Batches]], *parameters: th.Tensor
+    ) -> Batches:
         """Return the results of all calls behind each other."""
 
         def call(function: Callable[[], Batches]) -> Batches:

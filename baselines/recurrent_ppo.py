@@ -19,9 +19,11 @@ from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.distributions import CategoricalDistribution
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
+from mesabench.baselines.categorical import LeanCategorical
 from mesabench.baselines.cores import Core
 from mesabench.baselines.in_parts import PARTS, can_be_parted, evaluate_actions
 from mesabench.baselines.recurrent_minibatches import (
@@ -62,6 +64,8 @@ class FlatRecurrentPPO(BatchedRollouts):
             gae_lambda=self.gae_lambda,
             n_envs=self.n_envs,
         )
+        if type(policy.action_dist) is CategoricalDistribution:
+            policy.action_dist = LeanCategorical(policy.action_dist.action_dim)
         # On the instance, so that any policy class will do and a saved model names stock classes.
         vars(policy)["_process_sequence"] = process_sequence
         vars(policy)["evaluate_actions"] = MethodType(evaluate_actions, policy)

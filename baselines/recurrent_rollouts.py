@@ -53,7 +53,8 @@ class BatchedRollouts(RecurrentPPO):
             callback.update_locals(locals())
             if not callback.on_step():
                 return False
-            self._update_info_buffer(infos, dones)
+            ended = np.flatnonzero(dones)  # the others have no return to tell
+            self._update_info_buffer([infos[b] for b in ended], dones[ended])
             cut_off += find_cut_off(step, infos, dones, lstm_states.vf)
             buffer.add(
                 self._last_obs,
