@@ -52,6 +52,20 @@ def test_training_in_two_threads_gives_the_weights_of_the_stock_class(
     assert distance(ours, stock) < ATOL
 
 
+@pytest.mark.parametrize("critic", ["separate", "none"])
+def test_actor_and_critic_may_see_through_encoders_of_their_own(critic):
+    settings: dict[str, Any] = {
+        "features_extractor_class": Encoder,
+        "share_features_extractor": False,
+        **CRITICS[critic],
+    }
+    stock = train(RecurrentPPO, **settings)
+    th.set_num_threads(2)
+    ours = train(FlatRecurrentPPO, **settings)
+    assert can_be_parted(ours.policy)
+    assert distance(ours, stock) < ATOL
+
+
 def test_a_batch_that_is_normalised_has_no_parts():
     """It is no sum of its halves."""
 

@@ -84,6 +84,20 @@ def test_batch_is_a_dummy_vec_env_of_the_same_levels(task_id):
     assert 0 < truncated <= ended
 
 
+def test_what_becomes_of_an_info_does_not_show_in_the_next():
+    """Numbers that did not change are not made anew, but copied."""
+    env = mesabench.sb3_vec_env("KeysChests-v0", 2)
+    env.reset()
+    *_, infos = env.step(np.zeros(2, np.int64))
+    told = [dict(info["events"]) for info in infos]
+    for info in infos:
+        info["events"].clear()
+        info["returns"].clear()
+    *_, infos = env.step(np.zeros(2, np.int64))
+    assert [info["events"] for info in infos] == told
+    assert all(set(info["returns"]) == set(env.task.objectives) for info in infos)
+
+
 def test_seed_restarts_the_levels(task_id):
     env = mesabench.sb3_vec_env(task_id, num_envs=4)
 
