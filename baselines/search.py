@@ -24,7 +24,7 @@ from mesabench.baselines.algorithms import get_algorithm
 from mesabench.baselines.config import Settings
 from mesabench.baselines.configs import FOLDER, Found, load_settings, write_settings
 from mesabench.baselines.locks import hold
-from mesabench.baselines.search_space import covers, rounded, space_of
+from mesabench.baselines.search_space import rounded, space_of
 from mesabench.baselines.trying import LOOKS, Diverged, Stopped, reached
 from mesabench.baselines.yardstick import Yardstick
 from mesabench.errors import MesaBenchError
@@ -141,8 +141,7 @@ def propose(study: optuna.Study, search: Search, usual: Settings, number: int) -
     seed = np.random.SeedSequence([search.seed, number]).generate_state(1)[0]
     study.sampler = optuna.samplers.TPESampler(seed=int(seed))
     if number == 0 and not study.get_trials(states=(TrialState.WAITING,)):
-        known = {n: getattr(usual, n) for n, d in space.items() if covers(d, getattr(usual, n))}
-        study.enqueue_trial(known)
+        study.enqueue_trial({name: getattr(usual, name) for name in space})
     return study.ask(fixed_distributions=space)
 
 

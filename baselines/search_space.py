@@ -29,17 +29,21 @@ SPACE: dict[str, BaseDistribution] = {
 
 
 def space_of(settings: Settings) -> dict[str, BaseDistribution]:
-    """Return the part of `SPACE` that an algorithm's settings have."""
+    """Return the part of `SPACE` that an algorithm's settings have, widened to hold their values."""
     names = {field.name for field in fields(settings)}
-    return {name: where for name, where in SPACE.items() if name in names}
+    return {
+        name: widened(where, getattr(settings, name))
+        for name, where in SPACE.items()
+        if name in names
+    }
 
 
-def covers(where: BaseDistribution, value: Any) -> bool:
-    """Tell whether a value can be proposed."""
+def widened(where: BaseDistribution, value: Any) -> BaseDistribution:
+    """Return a distribution that can propose a value as well."""
     if isinstance(where, CategoricalDistribution):
-        return value in where.choices
+        return CategoricalDistribution(sorted({*where.choices, value}))
     assert isinstance(where, FloatDistribution)
-    return where.low <= value <= where.high
+    return FloatDistribution(min(where.low, value), max(where.high, value), log=where.log)
 
 
 def rounded(proposed: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from mesabench.baselines.configs import (
 from mesabench.baselines.locks import hold
 from mesabench.baselines.results_searches import searched_cells
 from mesabench.baselines.search import JOURNAL, Search, search_settings
-from mesabench.baselines.search_space import SPACE, covers, rounded, space_of
+from mesabench.baselines.search_space import SPACE, rounded, space_of
 from mesabench.baselines.trying import Diverged, Stopped, reached
 from mesabench.baselines.yardstick import FIRST, Yardstick
 from mesabench.errors import MesaBenchError
@@ -121,8 +121,8 @@ def test_what_is_searched_are_settings_and_holds_the_usual_ones(algorithm: str) 
     assert {*space} <= {field.name for field in fields(usual)}
     assert "learning_rate" in space
     assert "seed" not in SPACE
-    assert covers(SPACE["learning_rate"], 1e-3)
-    assert not covers(SPACE["rollout"], 65)
+    for name, where in space.items():
+        assert where._contains(where.to_internal_repr(getattr(usual, name)))
 
 
 def test_numbers_are_tried_as_they_are_written_down() -> None:
@@ -275,6 +275,21 @@ def test_a_stopped_search_goes_on_as_if_it_had_not_stopped(tmp_path: Path, monke
     assert trials_of(cut) == trials_of(whole)
     written = [(folder / "RedDoor-v0.yaml").read_text() for folder in (whole, cut)]
     assert written[0] == written[1]
+
+
+def test_the_first_trial_has_the_tasks_settings_also_where_none_like_them_are_sought(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(searching, "reached", hill)
+    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    odd = {"rollout": 100, "lstm": 48, "learning_rate": 0.02}
+    (tmp_path / "RedDoor-v0.yaml").write_text(yaml.safe_dump({"recurrent-ppo": odd}))
+    search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=6)
+    search_settings(search, tmp_path, console(), configs=tmp_path)
+    first, *others = trials_of(tmp_path)
+    usual = replace(TrainConfig(), **odd)
+    assert first == {name: getattr(usual, name) for name in space_of(usual)}
+    assert any(trial["rollout"] != 100 for trial in others)
 
 
 def test_the_best_settings_are_written_and_the_first_trial_has_the_usual_ones(
