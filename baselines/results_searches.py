@@ -7,9 +7,10 @@ from mesabench.baselines.results_cells import Cells
 from mesabench.registry import task_ids
 
 TITLE = (
-    "What `mesabench tune` found: base return on held-out levels after so many steps, with the "
-    "settings that it began from and with the best of its trials (the first ten of which are drawn "
-    "from the seed alone, so that many searches found the same)"
+    "What `mesabench tune` found: base return on held-out levels (of tasks about learning, between "
+    "a random agent and the Bayes learner) after so many steps, with the settings that it began "
+    "from and with the best of its trials (the first ten of which are drawn from the seed alone, so "
+    "that many searches found the same)"
 )
 HEADER = ("task", "algorithm", "trials", "steps", "before", "best", "settings")
 

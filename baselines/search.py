@@ -32,6 +32,7 @@ from mesabench.task import Task
 
 JOURNAL = "search.journal"
 STARTUP = 5  # trials before any is stopped early
+MARGIN = 0.01  # of held-out return, which two seeds differ by: less is no reason for other settings
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -176,19 +177,24 @@ def line_of(study: optuna.Study, number: int, trials: int) -> str:
 
 
 def keep_best(study: optuna.Study, search: Search, configs: Path) -> Path:
-    """Write the best trial's settings into the task's file; return its path."""
+    """Write the best trial's settings into the task's file; return its path.
+
+    They are those that the search began from, the first trial's, unless another is clearly better.
+    """
     done = study.get_trials(states=DONE)
-    best, first = study.best_trial.value, done[0].value  # the first ones are not stopped early
-    assert best is not None
-    assert first is not None
+    best, first = study.best_trial, done[0]  # the first ones are not stopped early
+    assert best.value is not None
+    assert first.value is not None
+    clearly = best.value >= first.value + MARGIN
+    chosen, share = (best, best.value) if clearly else (first, first.value)
     usual = get_algorithm(search.algorithm).Args(**json.loads(study.user_attrs["usual"]))
     found = Found(
-        heldout=round(best, 4),
-        before=round(first, 4),
+        heldout=round(share, 4),
+        before=round(first.value, 4),
         steps=search.steps,
         seed=search.seed,
         trials=len(done),
         command=search.command,
     )
-    settings = replace(usual, **rounded(study.best_trial.params))
+    settings = replace(usual, **rounded(chosen.params))
     return write_settings(settings, search.task.id, found, folder=configs)

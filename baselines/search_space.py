@@ -29,7 +29,7 @@ SPACE: dict[str, BaseDistribution] = {
 
 
 def space_of(settings: Settings) -> dict[str, BaseDistribution]:
-    """Return the part of `SPACE` that an algorithm's settings have, widened to hold their values."""
+    """Return the part of `SPACE` that an algorithm's settings have, which holds their values."""
     names = {field.name for field in fields(settings)}
     return {
         name: widened(where, getattr(settings, name))

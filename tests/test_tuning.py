@@ -247,7 +247,7 @@ def trials_of(folder: Path) -> list[dict]:
 
 
 def hill(task, config, yardstick, promising) -> float:
-    share = -abs(config.learning_rate - 3e-3)
+    share = -100 * abs(config.learning_rate - 3e-3)
     for look in range(1, 6):
         if not promising(look, share):
             raise Stopped
@@ -290,6 +290,20 @@ def test_the_first_trial_has_the_tasks_settings_also_where_none_like_them_are_so
     usual = replace(TrainConfig(), **odd)
     assert first == {name: getattr(usual, name) for name in space_of(usual)}
     assert any(trial["rollout"] != 100 for trial in others)
+
+
+def test_settings_that_are_hardly_better_do_not_replace_those_that_were_there(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(searching, "reached", lambda *a: 0.9 + hill(*a) / 100)
+    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=20)
+    search_settings(search, tmp_path, console(), configs=tmp_path)
+    assert load_settings("RedDoor-v0", "recurrent-ppo", folder=tmp_path) == TrainConfig()
+    found = read_found("RedDoor-v0", "recurrent-ppo", folder=tmp_path)
+    assert found is not None
+    assert found.heldout == found.before
+    assert found.trials == 20
 
 
 def test_the_best_settings_are_written_and_the_first_trial_has_the_usual_ones(
