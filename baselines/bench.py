@@ -34,7 +34,7 @@ from mesabench.scorers.hypotheses import optimal_returns
 from mesabench.task import Task
 
 AGENT_STEPS = 200_000
-PRACTICE = 400_000  # steps after which KeysChests is mostly learned
+PRACTICE = 400_000  # steps after which 128 agents end KeysChests in a sixth of the time limit
 LOOK_EVERY, LOOK_LEVELS, LEARNED = 25_000, 512, 0.9
 LEARNED_TASKS = ("KeysChests-v0", "RedDoor-v0")
 
@@ -64,8 +64,8 @@ def training_rows(repeats: int = 5) -> list[Row]:
     encoder's layers as PyTorch runs them. Where there is a GPU, both train there as well, with
     default settings and with eight times as many worlds. Each is measured twice: at the beginning,
     when agents wander until the time limit, and with the weights that ours has after `PRACTICE`
-    steps, as most of a training goes, with short episodes. Each figure is the median of `repeats`
-    rollouts after one to warm up. `torch.set_num_threads` is the caller's.
+    steps, when episodes are shorter, as they are in most of a training. Each figure is the median
+    of `repeats` rollouts after one to warm up. `torch.set_num_threads` is the caller's.
     """
     small, large = (TrainConfig(lstm=units, critic_lstm=False) for units in (64, 128))
     long = replace(large, num_envs=64, rollout=128)

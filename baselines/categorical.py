@@ -8,20 +8,22 @@ import torch as th
 from stable_baselines3.common.distributions import CategoricalDistribution
 
 
-class Lots:
+class NormalisedLogits:
     """`torch.distributions.Categorical` over one axis, as far as policies need it.
+
+    It is no distribution to PyTorch: its functions of two distributions do not know it.
 
     Args:
         logits: float32 [B, actions], normalised or not.
 
     Raises:
-        ValueError: one of them is NaN, as `Categorical` says it.
+        ValueError: they are no logits: one is NaN or +∞, or all of a row are −∞.
     """
 
     def __init__(self, logits: th.Tensor):
-        if bool(logits.detach().sum().isnan()):
-            raise ValueError("logits of actions are not numbers")
         self.logits = logits.log_softmax(-1)
+        if bool(self.logits.detach().sum().isnan()):
+            raise ValueError("logits of actions are not numbers")
 
     @property
     def probs(self) -> th.Tensor:
@@ -42,9 +44,9 @@ class Lots:
 
 
 class LeanCategorical(CategoricalDistribution):
-    """Stable-Baselines3's distribution of discrete actions, made of `Lots`."""
+    """Stable-Baselines3's distribution of discrete actions, made of `NormalisedLogits`."""
 
     def proba_distribution(self, action_logits: th.Tensor) -> "LeanCategorical":
         """Become the distribution with these logits, float32 [B, actions]."""
-        self.distribution = Lots(action_logits)  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.distribution = NormalisedLogits(action_logits)  # pyright: ignore[reportAttributeAccessIssue]
         return self

@@ -1,7 +1,7 @@
 """The kinds of cells in sight: a view holds few of those that the codes of a cell could spell.
 
 What a cell adds to the features depends on its place and its kind, which is an object, a colour and
-a state together; levels show 10 to 30 of the 264 kinds.
+a state together; levels show 4 to 30 of the 264 kinds.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def find_kinds(image: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
 
     Args:
         image: object, colour and state of each cell in turn, any dtype, [B, 3 · cells] on the CPU.
-            The space allows codes that no level holds: those count as the largest that one does.
+            The space allows codes that no level holds: those count as the nearest that one does.
 
     Returns:
         The codes of each kind that occurs, one-hot, float32 [kinds, `CODES`]; and for each cell of
@@ -28,7 +28,7 @@ def find_kinds(image: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
     """
     codes = th.zeros(KINDS, CODES)
     rows = th.empty(len(image), image.shape[1] // 3, dtype=th.int32)
-    kinds = number_kinds(image.numpy(), codes.numpy(), rows.numpy())
+    kinds = number_kinds(image.detach().numpy(), codes.numpy(), rows.numpy())
     return codes[:kinds], rows
 
 
@@ -40,9 +40,9 @@ def number_kinds(image, codes, rows):
     kinds = 0
     for b in range(batch):
         for cell in range(cells):
-            thing = min(int(image[b, 3 * cell]), NUM_OBJECTS - 1)
-            colour = min(int(image[b, 3 * cell + 1]), NUM_COLOURS - 1)
-            state = min(int(image[b, 3 * cell + 2]), NUM_STATES - 1)
+            thing = max(0, min(int(image[b, 3 * cell]), NUM_OBJECTS - 1))
+            colour = max(0, min(int(image[b, 3 * cell + 1]), NUM_COLOURS - 1))
+            state = max(0, min(int(image[b, 3 * cell + 2]), NUM_STATES - 1))
             kind = (thing * NUM_COLOURS + colour) * NUM_STATES + state
             if number[kind] < 0:
                 number[kind] = kinds

@@ -30,9 +30,9 @@ class Found:
     """How settings were found.
 
     Attributes:
-        heldout: base return of the best trial on held-out levels, between a random agent (0) and
-            the planner (1). It is the best of many and so a little too high; that of a trained
-            agent is in its evaluation, on other held-out levels.
+        heldout: base return with these settings on held-out levels, between a random agent (0) and
+            the planner, or the Bayes learner (1). The best of many trials is a little too high;
+            that of a trained agent is in its evaluation, on other held-out levels.
         before: the same of the settings that the search began from, after as many steps.
         steps: environment steps of each trial.
         seed: of the search and of every trial's training.

@@ -22,8 +22,7 @@ PARTS = 2
 # Layers through which samples act on one another, or that draw lots for all of them in turn.
 TOGETHER = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
-# Batches of tensors, [B, n] each.
-Batches = tuple[th.Tensor, ...]
+Tensors = tuple[th.Tensor, ...]  # [B, n] each
 
 
 class Parts(NamedTuple):
@@ -66,7 +65,7 @@ def evaluate_actions(
     lstm_states: RNNStates | Parts,
     episode_starts: th.Tensor,
 ) -> tuple[th.Tensor, th.Tensor, th.Tensor | None]:
-    """Do what the policy's class does, with each part in its own thread where there are parts.
+    """Do what the policy's class does; encoders and LSTMs see each part in a thread of its own.
 
     Returns:
         Values, log-likelihoods of the actions and entropies, as the stock method does.
@@ -76,41 +75,45 @@ def evaluate_actions(
         return plain(policy, obs, actions, lstm_states, episode_starts)
     sizes = lstm_states.sizes
     if isinstance(obs, dict):
-        columns = zip(*(value.split(sizes) for value in obs.values()), strict=True)
+        columns = zip(*(cut(value, sizes) for value in obs.values()), strict=True)
         seen: Any = [dict(zip(obs, part, strict=True)) for part in columns]
     else:
-        seen = obs.split(sizes)
+        seen = cut(obs, sizes)
     rows = zip(seen, lstm_states.states, episode_starts.split(sizes), strict=True)
     calls = [lambda row=row: look(policy, *row) for row in rows]
     parameters = [weight for weight in policy.parameters() if weight.requires_grad]
-    found: Batches = InParts.apply(calls, *parameters)  # pyright: ignore[reportAssignmentType]
-    return plain(behind(policy, found), obs, actions, lstm_states.states[0], episode_starts)
+    found: Tensors = InParts.apply(calls, *parameters)  # pyright: ignore[reportAssignmentType]
+    unread = lstm_states.states[0]  # by what is behind the LSTMs
+    return plain(behind(policy, found), obs, actions, unread, episode_starts)
+
+
+def cut(samples: th.Tensor, sizes: list[int]) -> list[th.Tensor]:
+    """Return parts of samples, of their own where a network might write to them."""
+    parts = samples.split(sizes)
+    return [part.clone() for part in parts] if samples.is_floating_point() else list(parts)
 
 
 def look(
     policy: RecurrentActorCriticPolicy, obs: Any, states: RNNStates, episode_starts: th.Tensor
-) -> Batches:
+) -> Tensors:
     """Return what the encoders, one or two, and then the LSTMs, as many, make of observations."""
     features = policy.extract_features(obs)
     actors, critics = (features, features) if isinstance(features, th.Tensor) else features
-    run = policy._process_sequence
+    run: Any = policy._process_sequence
     outputs = [run(actors, states.pi, episode_starts, policy.lstm_actor)[0]]
     if policy.lstm_critic is not None:
         outputs.append(run(critics, states.vf, episode_starts, policy.lstm_critic)[0])
-    return (actors, *([critics] if critics is not actors else []), *outputs)
+    return (actors, *(() if policy.share_features_extractor else (critics,)), *outputs)
 
 
-def behind(policy: RecurrentActorCriticPolicy, found: Batches) -> RecurrentActorCriticPolicy:
+def behind(policy: RecurrentActorCriticPolicy, found: Tensors) -> RecurrentActorCriticPolicy:
     """Return the policy as it is behind its encoders and LSTMs, whose results it has already."""
     encoders = 1 if policy.share_features_extractor else 2
     lstms = [lstm for lstm in (policy.lstm_actor, policy.lstm_critic) if lstm is not None]
     outputs = dict(zip(map(id, lstms), found[encoders:], strict=True))
     same = copy.copy(policy)
     vars(same)["extract_features"] = lambda obs: found[:encoders] if encoders > 1 else found[0]
-    vars(same)["_process_sequence"] = lambda features, states, starts, lstm: (
-        outputs[id(lstm)],
-        states,
-    )
+    vars(same)["_process_sequence"] = lambda _, states, starts, lstm: (outputs[id(lstm)], states)
     return same
 
 
@@ -119,11 +122,11 @@ class InParts(th.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, calls: Sequence[Callable[[], Batches]], *parameters: th.Tensor
-    ) -> Batches:
+        ctx: Any, calls: Sequence[Callable[[], Tensors]], *parameters: th.Tensor
+    ) -> Tensors:
         """Return the results of all calls behind each other."""
 
-        def call(function: Callable[[], Batches]) -> Batches:
+        def call(function: Callable[[], Tensors]) -> Tensors:
             with th.enable_grad():
                 return function()
 
@@ -138,10 +141,12 @@ class InParts(th.autograd.Function):
     def backward(ctx: Any, *gradients: th.Tensor | None) -> tuple[Any, ...]:  # pyright: ignore
         """Return the gradients of the parameters, summed over the parts."""
         one = ctx.results[0]  # features may be the observations, without any parameters
-        used = [i for i, g in enumerate(gradients) if g is not None and one[i].requires_grad]
+        used = {i: g for i, g in enumerate(gradients) if g is not None and one[i].requires_grad}
+        if not used:  # all of these weights are frozen
+            return None, *(None for _ in ctx.parameters)
         sizes = [len(result[0]) for result in ctx.results]
         results = [[result[i] for i in used] for result in ctx.results]
-        blamed = zip(*(gradients[i].split(sizes) for i in used), strict=True)
+        blamed = zip(*(gradient.split(sizes) for gradient in used.values()), strict=True)
 
         def differentiate(part: tuple[list[th.Tensor], Any]) -> tuple[th.Tensor | None, ...]:
             return th.autograd.grad(part[0], ctx.parameters, part[1], allow_unused=True)

@@ -8,8 +8,6 @@ from mesabench.baselines.config import OnPolicy, Settings
 from mesabench.baselines.encoder import GridEncoder
 from mesabench.task import Task
 
-# Stable-Baselines3's, all parameters in one call.
-FUSED_ADAM = {"eps": 1e-5, "fused": True}
 LAST_RATE = 0.05  # the learning rate falls to this share of its start
 
 

@@ -125,6 +125,11 @@ class FlatMinibatches(RolloutBuffer):
         def take(held: Any) -> Any:
             return stretch(held, start, size)
 
+        def own(held: th.Tensor) -> th.Tensor:
+            # Policies copy codes when they make numbers of them; numbers they may write to.
+            writable = held.is_floating_point() and not self.in_parts
+            return take(held).clone() if writable else take(held)
+
         def column(name: str) -> th.Tensor:
             return take(self.samples[name])[:, 0]
 
@@ -139,7 +144,7 @@ class FlatMinibatches(RolloutBuffer):
             states.append(self._rows(layout, indices[first:last][layout.first]))
         sizes = [last - first for first, last in parts]
         return RecurrentRolloutBufferSamples(
-            observations=on_arrays(take, self.samples["observations"]),
+            observations=on_arrays(own, self.samples["observations"]),
             actions=take(self.samples["actions"]),
             old_values=column("values"),
             old_log_prob=column("log_probs"),
@@ -159,10 +164,9 @@ class FlatMinibatches(RolloutBuffer):
             return self.to_torch((recorded[step, :, env] * goes_on).swapaxes(0, 1).copy())
 
         grid = Grid(layout, self.to_torch)
-        return RNNStates(
-            Rows(state(self.hidden_states_pi), state(self.cell_states_pi), grid),
-            Rows(state(self.hidden_states_vf), state(self.cell_states_vf), grid),
-        )
+        actor: Any = Rows(state(self.hidden_states_pi), state(self.cell_states_pi), grid)
+        critic: Any = Rows(state(self.hidden_states_vf), state(self.cell_states_vf), grid)
+        return RNNStates(actor, critic)
 
 
 class FlatRolloutBuffer(FlatMinibatches, RecurrentRolloutBuffer):

@@ -5,10 +5,12 @@ always starts in a minibatch, it then steps through the LSTM in a Python loop. H
 flat, and the LSTM sees it as *rows*: contiguous stretches of one environment, each layer one call.
 An episode that starts inside a row is preceded by a *reset token*, an inserted time step that
 closes the input and forget gates, so that cell and hidden state are exactly zero after it and no
-gradient crosses it. All else (rollouts, samples, losses, parameter names) is the stock class.
+gradient crosses it. Samples, losses, steps of the optimizer and parameter names are those of the
+stock class; what is computed is the same but for rounding.
 With two threads, each has half of a minibatch (see `mesabench.baselines.in_parts`).
 Other recurrent networks say themselves how they reset (see `mesabench.baselines.cores`).
-Rollouts are those of `mesabench.baselines.recurrent_rollouts`.
+Rollouts are those of `mesabench.baselines.recurrent_rollouts`, a cell for each step of an LSTM;
+actions are drawn as `mesabench.baselines.categorical` does it.
 """
 
 from types import MethodType
@@ -134,7 +136,9 @@ def process_sequence(
         Outputs of the last layer, float32 [B, H], and the states: of no use after `Rows`.
     """
     if not isinstance(lstm_states, Rows):
-        if type(lstm) is nn.LSTM and len(features) == lstm_states[0].shape[1]:
+        # On a GPU, updates and rollouts had better round alike: both are cuDNN's there.
+        one = len(features) == lstm_states[0].shape[1] and not features.is_cuda
+        if one and type(lstm) is nn.LSTM:
             return run_step(features, lstm_states, episode_starts, lstm)
         stock = RecurrentActorCriticPolicy._process_sequence
         return stock(features, lstm_states, episode_starts, lstm)

@@ -1,7 +1,8 @@
 """Rollouts of recurrent policies in which all truncated episodes are valued at once, at the end.
 
 Stock `RecurrentPPO` asks for the value of each truncated episode's last observation in a call of
-its own; with short episodes that is most of the time. No action depends on those values.
+its own; with short episodes that is most of the time. No action depends on those values: they are
+added to the rewards in the buffer when the rollout is complete.
 """
 
 from collections.abc import Sequence
@@ -53,8 +54,7 @@ class BatchedRollouts(RecurrentPPO):
             callback.update_locals(locals())
             if not callback.on_step():
                 return False
-            ended = np.flatnonzero(dones)  # the others have no return to tell
-            self._update_info_buffer([infos[b] for b in ended], dones[ended])
+            self._update_info_buffer(infos, dones)
             cut_off += find_cut_off(step, infos, dones, lstm_states.vf)
             buffer.add(
                 self._last_obs,
@@ -68,8 +68,8 @@ class BatchedRollouts(RecurrentPPO):
             self._last_obs, self._last_episode_starts = new_obs, dones
             self._last_lstm_states = lstm_states
         if cut_off:
-            step, world = np.array([(cut.step, cut.world) for cut in cut_off]).T
-            buffer.rewards[step, world] += self.gamma * values_beyond(policy, cut_off)
+            last, worlds = np.array([(cut.step, cut.world) for cut in cut_off]).T
+            buffer.rewards[last, worlds] += self.gamma * values_beyond(policy, cut_off)
         with th.no_grad():
             values = policy.predict_values(self._seen(), lstm_states.vf, self._starts())
         buffer.compute_returns_and_advantage(last_values=values, dones=self._last_episode_starts)

@@ -9,8 +9,8 @@ from mesabench.registry import task_ids
 TITLE = (
     "What `mesabench tune` found: base return on held-out levels (of tasks about learning, between "
     "a random agent and the Bayes learner) after so many steps, with the settings that it began "
-    "from and with the best of its trials (the first ten of which are drawn from the seed alone, so "
-    "that many searches found the same)"
+    "from and with the best ones (the same, unless a trial was better by .01; the first ten trials "
+    "are drawn from the seed alone, so that many searches found the same)"
 )
 HEADER = ("task", "algorithm", "trials", "steps", "before", "best", "settings")
 

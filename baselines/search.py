@@ -117,7 +117,8 @@ def open_study(search: Search, folder: Path, usual: Settings) -> optuna.Study:
     study = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
         study_name=f"{search.task.id} {search.algorithm} {search.steps} steps, "
-        f"seed {search.seed}, {search.levels} levels",
+        # The last words tell apart journals whose first trial had other settings than the task's.
+        f"seed {search.seed}, {search.levels} levels, from its settings",
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP),
         load_if_exists=True,

@@ -41,9 +41,10 @@ def space_of(settings: Settings) -> dict[str, BaseDistribution]:
 def widened(where: BaseDistribution, value: Any) -> BaseDistribution:
     """Return a distribution that can propose a value as well."""
     if isinstance(where, CategoricalDistribution):
-        return CategoricalDistribution(sorted({*where.choices, value}))
+        return where if value in where.choices else CategoricalDistribution((*where.choices, value))
     assert isinstance(where, FloatDistribution)
-    return FloatDistribution(min(where.low, value), max(where.high, value), log=where.log)
+    low, high = min(where.low, value), max(where.high, value)
+    return FloatDistribution(low, high, log=where.log and low > 0)  # 0 has no logarithm
 
 
 def rounded(proposed: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def reached(task: Task, config: Settings, yardstick: Yardstick, promising: Promi
         raise Diverged from error
     except MesaBenchError:
         raise
-    except ValueError as error:  # what torch's distributions raise of logits that are NaN
+    except ValueError as error:  # what distributions raise of logits that are NaN
         raise Diverged from error
     raise Stopped
 

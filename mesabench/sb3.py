@@ -110,10 +110,7 @@ class MesaVecEnv(VecEnv):
         )
         self.ledger = Ledger(self.engine, objective)
         self._levels: list[dict[str, str]] = [{}] * num_envs
-        world = self.engine.world
-        self._happened = world.events[:, 0, : len(found.events)]  # views: records are slow to read
-        self._terminated, self._truncated = world.terminated, world.truncated
-        self._events = NamedRows(found.events, self._happened)
+        self._events = NamedRows(found.events, self.ledger.happened)
         self._returns = NamedRows(found.objectives, self.ledger.returns)
         self.task = found
         self.render_mode = None
@@ -137,7 +134,7 @@ class MesaVecEnv(VecEnv):
     def step_wait(self) -> VecEnvStepReturn:
         """Play one action in each world."""
         reward = self.ledger.play(self._chosen).astype(np.float32)
-        done = np.logical_or(self._terminated, self._truncated)
+        done = np.logical_or(self.ledger.terminated, self.ledger.truncated)
         infos = self._infos()
         if done.any():
             self._finish(infos, np.flatnonzero(done))
@@ -150,7 +147,7 @@ class MesaVecEnv(VecEnv):
             self._levels[b] = {"level": self.engine.level_name(int(b)), "layout": layout}
 
     def _infos(self) -> list[dict[str, Any]]:
-        events, returns = self._events(self._happened), self._returns(self.ledger.returns)
+        events, returns = self._events(self.ledger.happened), self._returns(self.ledger.returns)
         return [
             {**level, "events": happened, "returns": so_far}
             for level, happened, so_far in zip(self._levels, events, returns, strict=True)
@@ -158,7 +155,7 @@ class MesaVecEnv(VecEnv):
 
     def _finish(self, infos: list[dict[str, Any]], ended: np.ndarray) -> None:
         """Let the infos of the worlds that `ended` speak of the episode that is over."""
-        last = self.ledger.last
+        ledger, last = self.ledger, self.ledger.last
         final = sb3_observation(observe_last(self.engine))
         counts = self.engine.course.last_counts[:, 0, : len(self.task.events)]
         paid = self.task.weights(self.ledger.objective)[0]
@@ -166,7 +163,7 @@ class MesaVecEnv(VecEnv):
             infos[b] |= {
                 "returns": {name: float(last["returns"][name][b]) for name in self.task.objectives},
                 "terminal_observation": {name: value[b] for name, value in final.items()},
-                "TimeLimit.truncated": bool(self._truncated[b] and not self._terminated[b]),
+                "TimeLimit.truncated": bool(ledger.truncated[b] and not ledger.terminated[b]),
                 "episode": {"r": float(counts[b] @ paid), "l": int(last["length"][b])},
             }
 
@@ -207,12 +204,12 @@ class NamedRows:
     """
 
     def __init__(self, names: Iterable[str], values: np.ndarray):
-        self.names, self.known = tuple(names), values.copy()
-        self.dicts = [dict(zip(self.names, row, strict=True)) for row in values.tolist()]
+        self._names, self._known = tuple(names), values.copy()
+        self._dicts = [dict(zip(self._names, row, strict=True)) for row in values.tolist()]
 
     def __call__(self, values: np.ndarray) -> list[dict[str, Any]]:
         """Return the rows of `values`, [rows, names], as dicts that nobody else holds."""
-        for row in np.flatnonzero((values != self.known).any(1)):
-            self.dicts[row] = dict(zip(self.names, values[row].tolist(), strict=True))
-            self.known[row] = values[row]
-        return [row.copy() for row in self.dicts]
+        for row in np.flatnonzero((values != self._known).any(1)):
+            self._dicts[row] = dict(zip(self._names, values[row].tolist(), strict=True))
+            self._known[row] = values[row]
+        return [row.copy() for row in self._dicts]

@@ -57,9 +57,8 @@ class EveryAgentVecEnv(MesaVecEnv):
                 f"actions are {self.num_envs} numbers in 0 to {count - 1}, not {actions}"
             )
         self.engine.step(actions.reshape(self.worlds, self.each))
-        world = self.engine.world
-        reward = self._pay(world.events).astype(np.float32)
-        done = np.logical_or(world.terminated, world.truncated)
+        reward = self._pay(self.engine.world.events).astype(np.float32)
+        done = np.logical_or(self.ledger.terminated, self.ledger.truncated)
         infos = self._row_infos()
         if done.any():
             self._end(infos, np.flatnonzero(np.repeat(done, self.each)))
@@ -92,12 +91,12 @@ class EveryAgentVecEnv(MesaVecEnv):
 
     def _end(self, infos: list[dict[str, Any]], ended: NDArray[np.int64]) -> None:
         """Let the infos of the rows that `ended` speak of the episode that is over."""
-        world, course = self.engine.world, self.engine.course
+        ledger, course = self.ledger, self.engine.course
         final, returns = self._rows(observe_last), self._pay(course.last_counts)
         for row in ended:
             b = row // self.each
             infos[row] |= {
                 "terminal_observation": {name: value[row] for name, value in final.items()},
-                "TimeLimit.truncated": bool(world.truncated[b] and not world.terminated[b]),
+                "TimeLimit.truncated": bool(ledger.truncated[b] and not ledger.terminated[b]),
                 "episode": {"r": float(returns[row]), "l": int(course.last_steps[b])},
             }

@@ -126,6 +126,9 @@ class Ledger:
         returns: float64 [B, objectives] since each world's level began.
         last: info of the episodes that ended in the last step.
         objective: the objective that is paid for.
+        happened: how often each event happened in the last step, uint8 [B, events].
+        terminated: whether the last step ended the episode, bool [B].
+        truncated: whether it was the horizon's last, bool [B].
 
     Raises:
         TaskError: no such objective.
@@ -142,11 +145,13 @@ class Ledger:
         steps = np.arange(engine.horizon + 1)[:, None]
         self._decay = task.discounts(*task.objectives.values()) ** steps
         self._everyone = np.ones(engine.batch, np.bool_)
-        world = engine.world  # views of it: records are slow to read by name
-        self._clock, self._terminated, self._truncated = (
-            world[name] for name in ("clock", "terminated", "truncated")
+        world = engine.world  # these are views of it: records are slow to read by name
+        self.terminated, self.truncated, self._clock = (
+            world.terminated,
+            world.truncated,
+            world.clock,
         )
-        self._happened = world.events[:, 0, : len(task.events)]
+        self.happened = world.events[:, 0, : len(task.events)]
 
     def clear(self, worlds: NDArray[np.bool_]) -> None:
         """Forget the returns of the worlds in the mask [B]."""
@@ -164,13 +169,13 @@ class Ledger:
             raise MesaBenchError(f"actions are {batch} numbers in 0 to {count - 1}, not {actions}")
         clock = self._clock.copy()
         self.engine.step(actions)
-        events = self._happened
+        events = self.happened
         reward = np.zeros(batch)
         if events.any():
             paid = events @ self._weights
             self.returns += self._decay[clock] * paid
             reward = paid[:, self._column].copy()
-        done = np.logical_or(self._terminated, self._truncated)
+        done = np.logical_or(self.terminated, self.truncated)
         if done.any():
             course = self.engine.course
             self.last = self._report(course.last_index, course.last_layout, done)
@@ -188,7 +193,7 @@ class Ledger:
 
     def _report(self, index: NDArray, layout: NDArray, mask: NDArray[np.bool_]) -> dict[str, Any]:
         task = self.engine.task
-        columns = zip(task.events, self._happened.T, strict=True)
+        columns = zip(task.events, self.happened.T, strict=True)
         events = [mark(name, count.astype(np.int64), mask) for name, count in columns]
         columns = zip(task.objectives, self.returns.T, strict=True)
         returns = [mark(name, value, mask) for name, value in columns]

@@ -51,8 +51,9 @@ def test_impossible_actions_have_no_part_in_the_entropy():
     assert th.allclose(lean.entropy(), th.tensor(2.0).log())
 
 
-def test_logits_that_are_no_numbers_are_refused_as_pytorch_refuses_them():
-    broken = th.tensor([[0.0, th.nan]])
+@pytest.mark.parametrize("row", [[0.0, th.nan], [0.0, th.inf], [-th.inf, -th.inf]])
+def test_what_are_no_logits_is_refused_as_pytorch_refuses_it(row):
+    broken = th.tensor([[0.0, 1.0], row])
     with pytest.raises(ValueError, match="Categorical"):
         Categorical(logits=broken)
     with pytest.raises(ValueError, match="not numbers"):

@@ -5,9 +5,11 @@ import pytest
 import torch as th
 from gymnasium import spaces
 
+from mesabench.baselines.cell_kinds import CODES, NUM_STATES, find_kinds
 from mesabench.baselines.encoder import GridEncoder
 from mesabench.baselines.frames import FRAMES, FramesEncoder
 from mesabench.baselines.row_sums import row_sums
+from mesabench.engine.codes import NUM_COLOURS, NUM_OBJECTS
 from mesabench.registry import get_task
 from mesabench.sb3 import sb3_spaces
 
@@ -33,6 +35,18 @@ def test_gradients_that_are_expanded_are_read_as_they_are():
     row_sums(table, th.tensor([[0, 0, 2]], dtype=th.int32)).sum().backward()
     assert table.grad is not None
     assert table.grad.tolist() == [[2.0, 2.0], [0.0, 0.0], [1.0, 1.0]]
+
+
+def test_kinds_are_numbered_as_they_occur_and_rows_lie_cell_by_cell():
+    """Two views of two cells: codes beyond the largest of a level count as the largest."""
+    image = th.tensor([[5, 0, 2, 1, 0, 0], [1, 0, 0, 5, 0, 200]], dtype=th.uint8)
+    codes, rows = find_kinds(image)
+    assert codes.shape == (3, CODES)
+    places = [0, NUM_OBJECTS, NUM_OBJECTS + NUM_COLOURS]
+    for kind, wanted in enumerate([(5, 0, 2), (1, 0, 0), (5, 0, NUM_STATES - 1)]):
+        found = codes[kind].nonzero().flatten().tolist()
+        assert found == [place + code for place, code in zip(places, wanted, strict=True)]
+    assert rows.tolist() == [[0, 3 + 1], [1, 3 + 2]]
 
 
 @pytest.mark.parametrize("frames", [0, 2])

@@ -1,16 +1,20 @@
 """An update in two parts gives the weights of the stock class, and only where parts add up."""
 
+import threading
 from typing import Any
 
 import pytest
 import torch as th
-from chance_models import ATOL, CRITICS, ROLLOUT, Encoder, build, distance, train
+from chance_models import ATOL, CRITICS, NUM_STEPS, ROLLOUT, Encoder, build, distance, train
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import nn
 
-from mesabench.baselines import recurrent_ppo
-from mesabench.baselines.in_parts import Parts, can_be_parted, evaluate_actions
+from mesabench.baselines import in_parts, recurrent_ppo
+from mesabench.baselines.in_parts import Parts, can_be_parted, evaluate_actions, look
+from mesabench.baselines.recurrent_minibatches import FlatMinibatches
 from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
 
 PARTED = [
@@ -53,9 +57,11 @@ def test_training_in_two_threads_gives_the_weights_of_the_stock_class(
 
 
 @pytest.mark.parametrize("critic", ["separate", "none"])
-def test_actor_and_critic_may_see_through_encoders_of_their_own(critic):
+@pytest.mark.parametrize("encoder", [Encoder, FlattenExtractor])
+def test_actor_and_critic_may_see_through_encoders_of_their_own(encoder, critic):
+    """The stock encoder passes on what it gets, so that both give the same object."""
     settings: dict[str, Any] = {
-        "features_extractor_class": Encoder,
+        "features_extractor_class": encoder,
         "share_features_extractor": False,
         **CRITICS[critic],
     }
@@ -64,6 +70,49 @@ def test_actor_and_critic_may_see_through_encoders_of_their_own(critic):
     ours = train(FlatRecurrentPPO, **settings)
     assert can_be_parted(ours.policy)
     assert distance(ours, stock) < ATOL
+
+
+def test_only_the_heads_may_learn():
+    def tuned(algorithm: type[RecurrentPPO]) -> RecurrentPPO:
+        model = build(algorithm)
+        for weight in [
+            *model.policy.lstm_actor.parameters(),
+            *model.policy.lstm_critic.parameters(),
+        ]:
+            weight.requires_grad_(False)
+        return model.learn(3 * ROLLOUT)
+
+    stock, untrained = tuned(RecurrentPPO), build(RecurrentPPO)
+    th.set_num_threads(2)
+    ours = tuned(FlatRecurrentPPO)
+    assert distance(ours, stock) < ATOL
+    assert distance(stock, untrained) > 100 * ATOL
+
+
+def test_an_encoder_may_write_to_what_it_sees():
+    """Samples are seen once in every epoch, as they were."""
+
+    class Halving(Encoder):
+        def forward(self, observations: th.Tensor) -> th.Tensor:
+            return self.net(observations.mul_(0.5))
+
+    stock = train(RecurrentPPO, features_extractor_class=Halving)
+    for threads in (1, 2):
+        th.set_num_threads(threads)
+        ours = train(FlatRecurrentPPO, features_extractor_class=Halving)
+        assert distance(ours, stock) < ATOL
+
+
+def test_a_policy_with_ways_of_its_own_has_no_parts():
+    class Own(RecurrentActorCriticPolicy):
+        def evaluate_actions(self, *given: Any) -> Any:
+            return super().evaluate_actions(*given)
+
+    th.set_num_threads(2)
+    model = FlatRecurrentPPO(Own, build(RecurrentPPO).env, n_steps=NUM_STEPS, batch_size=24)
+    assert not can_be_parted(model.policy)
+    assert isinstance(model.rollout_buffer, FlatMinibatches)
+    model.learn(ROLLOUT)
 
 
 def test_a_batch_that_is_normalised_has_no_parts():
@@ -82,14 +131,17 @@ def test_a_batch_that_is_normalised_has_no_parts():
     assert distance(one, two) < ATOL
 
 
-def test_an_error_in_a_part_is_raised_and_threads_are_put_back(monkeypatch):
+@pytest.mark.parametrize("in_main", [True, False])
+def test_an_error_in_a_part_is_raised_and_threads_are_put_back(in_main, monkeypatch):
     th.set_num_threads(2)
     model = build(FlatRecurrentPPO)
 
     def fail(*given):
-        raise RuntimeError("no")
+        if in_main == (threading.current_thread() is threading.main_thread()):
+            raise RuntimeError("no")
+        return look(*given)
 
-    monkeypatch.setattr(type(model.policy), "evaluate_actions", fail)
+    monkeypatch.setattr(in_parts, "look", fail)
     with pytest.raises(RuntimeError, match="no"):
         model.learn(ROLLOUT)
     assert th.get_num_threads() == 2

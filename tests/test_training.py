@@ -9,16 +9,18 @@ import onnx
 import pytest
 import torch as th
 from rich.console import Console
+from sb3_contrib import RecurrentPPO
 from stable_baselines3.common.callbacks import BaseCallback
 
 import mesabench
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.sb3_agent import Sb3Agent
-from mesabench.baselines import commands, progress
+from mesabench.baselines import bench, commands, progress
 from mesabench.baselines.checkpoints import load_checkpoint, read_checkpoint, save_checkpoint
 from mesabench.baselines.config import QUICK_STEPS, TrainConfig
 from mesabench.baselines.encoder import GridEncoder
 from mesabench.baselines.progress import EntropySchedule
+from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
 from mesabench.baselines.train import build_model, train
 from mesabench.observation import observation_space
 from mesabench.rollout import rollout
@@ -222,3 +224,25 @@ def test_recurrent_state_is_reset_where_an_episode_starts(task):
     fresh = states([], flag=True)
     assert np.array_equal(states(before, flag=True), fresh)
     assert not np.allclose(states(before, flag=False), fresh, atol=1e-3)
+
+
+def test_the_flagship_learns_what_the_stock_class_learns_in_the_stock_way():
+    """Table of kinds, rows, parts, cells, distribution, optimizer: together they only round."""
+    config = TrainConfig(num_envs=16, rollout=16, minibatches=2, hidden=16, lstm=16, threads=2)
+    before = th.get_num_threads()
+    th.set_num_threads(2)
+    try:
+        ours, stock = (
+            bench.build(config, kind, encoder).learn(3 * 256)
+            for kind, encoder in (
+                (FlatRecurrentPPO, GridEncoder),
+                (RecurrentPPO, bench.PlainEncoder),
+            )
+        )
+    finally:
+        th.set_num_threads(before)
+    assert ours.policy.optimizer.param_groups[0]["fused"]
+    assert not stock.policy.optimizer.param_groups[0]["fused"]
+    weights = dict(stock.policy.named_parameters())
+    for name, weight in ours.policy.named_parameters():
+        assert th.allclose(weight, weights[name], atol=1e-4), name

@@ -282,7 +282,7 @@ def test_the_first_trial_has_the_tasks_settings_also_where_none_like_them_are_so
 ) -> None:
     monkeypatch.setattr(searching, "reached", hill)
     monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
-    odd = {"rollout": 100, "lstm": 48, "learning_rate": 0.02}
+    odd = {"rollout": 100, "lstm": 48, "learning_rate": 0.02, "entropy": 0.0}
     (tmp_path / "RedDoor-v0.yaml").write_text(yaml.safe_dump({"recurrent-ppo": odd}))
     search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=6)
     search_settings(search, tmp_path, console(), configs=tmp_path)

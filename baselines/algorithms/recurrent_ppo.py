@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Args", "build"]
 
+# Stable-Baselines3's own, which has this ε unless it is told anything, in one call for all weights.
+FUSED_ADAM = {"eps": 1e-5, "fused": True}
+
 
 def build(
     task: Task, args: Args, env: "VecEnv", kind: "type[FlatRecurrentPPO] | None" = None
 ) -> "FlatRecurrentPPO":
     """Build an untrained model, of a subclass of `FlatRecurrentPPO` if one is given."""
-    from mesabench.baselines.on_policy import FUSED_ADAM, encoder, on_policy
+    from mesabench.baselines.on_policy import encoder, on_policy
     from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
 
     return (kind or FlatRecurrentPPO)(
