@@ -75,10 +75,8 @@ def test_actor_and_critic_may_see_through_encoders_of_their_own(encoder, critic)
 def test_only_the_heads_may_learn():
     def tuned(algorithm: type[RecurrentPPO]) -> RecurrentPPO:
         model = build(algorithm)
-        for weight in [
-            *model.policy.lstm_actor.parameters(),
-            *model.policy.lstm_critic.parameters(),
-        ]:
+        policy: Any = model.policy
+        for weight in [*policy.lstm_actor.parameters(), *policy.lstm_critic.parameters()]:
             weight.requires_grad_(False)
         return model.learn(3 * ROLLOUT)
 
@@ -105,8 +103,8 @@ def test_an_encoder_may_write_to_what_it_sees():
 
 def test_a_policy_with_ways_of_its_own_has_no_parts():
     class Own(RecurrentActorCriticPolicy):
-        def evaluate_actions(self, *given: Any) -> Any:
-            return super().evaluate_actions(*given)
+        def evaluate_actions(self, obs: Any, actions: Any, lstm_states: Any, episode_starts: Any):
+            return super().evaluate_actions(obs, actions, lstm_states, episode_starts)
 
     th.set_num_threads(2)
     model = FlatRecurrentPPO(Own, build(RecurrentPPO).env, n_steps=NUM_STEPS, batch_size=24)
