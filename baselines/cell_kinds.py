@@ -1,7 +1,7 @@
 """The kinds of cells in sight: a view holds few of those that the codes of a cell could spell.
 
 What a cell adds to the features depends on its place and its kind, which is an object, a colour and
-a state together; levels show 4 to 30 of the 264 kinds.
+a state together; tasks show 4 to 23 of the 264 kinds.
 """
 
 import numpy as np

@@ -127,8 +127,7 @@ class FlatMinibatches(RolloutBuffer):
 
         def own(held: th.Tensor) -> th.Tensor:
             # Policies copy codes when they make numbers of them; numbers they may write to.
-            writable = held.is_floating_point() and not self.in_parts
-            return take(held).clone() if writable else take(held)
+            return take(held).clone() if held.is_floating_point() else take(held)
 
         def column(name: str) -> th.Tensor:
             return take(self.samples[name])[:, 0]

@@ -134,7 +134,7 @@ class MesaVecEnv(VecEnv):
     def step_wait(self) -> VecEnvStepReturn:
         """Play one action in each world."""
         reward = self.ledger.play(self._chosen).astype(np.float32)
-        done = np.logical_or(self.ledger.terminated, self.ledger.truncated)
+        done = self.ledger.done
         infos = self._infos()
         if done.any():
             self._finish(infos, np.flatnonzero(done))

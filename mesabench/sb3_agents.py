@@ -58,7 +58,7 @@ class EveryAgentVecEnv(MesaVecEnv):
             )
         self.engine.step(actions.reshape(self.worlds, self.each))
         reward = self._pay(self.engine.world.events).astype(np.float32)
-        done = np.logical_or(self.ledger.terminated, self.ledger.truncated)
+        done = self.ledger.done
         infos = self._row_infos()
         if done.any():
             self._end(infos, np.flatnonzero(np.repeat(done, self.each)))

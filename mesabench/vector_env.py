@@ -101,10 +101,8 @@ class MesaVectorEnv(VectorEnv):
     ) -> tuple[Observation, NDArray, NDArray, NDArray, dict[str, Any]]:
         """Play one action in each world; the reward [B] is the base objective's."""
         reward = self._ledger.play(actions)
-        world = self.engine.world
-        terminated, truncated = world.terminated.copy(), world.truncated.copy()
-        info = self._ledger.info()
-        done = np.logical_or(terminated, truncated)
+        terminated, truncated = self._ledger.terminated.copy(), self._ledger.truncated.copy()
+        info, done = self._ledger.info(), self._ledger.done
         if done.any():
             info |= {
                 "final_obs": split_batch(observe_last(self.engine), done),
@@ -146,11 +144,8 @@ class Ledger:
         self._decay = task.discounts(*task.objectives.values()) ** steps
         self._everyone = np.ones(engine.batch, np.bool_)
         world = engine.world  # these are views of it: records are slow to read by name
-        self.terminated, self.truncated, self._clock = (
-            world.terminated,
-            world.truncated,
-            world.clock,
-        )
+        self.terminated, self.truncated = world.terminated, world.truncated
+        self._clock = world.clock
         self.happened = world.events[:, 0, : len(task.events)]
 
     def clear(self, worlds: NDArray[np.bool_]) -> None:
@@ -175,13 +170,18 @@ class Ledger:
             paid = events @ self._weights
             self.returns += self._decay[clock] * paid
             reward = paid[:, self._column].copy()
-        done = np.logical_or(self.terminated, self.truncated)
+        done = self.done
         if done.any():
             course = self.engine.course
             self.last = self._report(course.last_index, course.last_layout, done)
             self.last |= mark("length", course.last_steps, done)
             self.returns[done] = 0.0
         return reward
+
+    @property
+    def done(self) -> NDArray[np.bool_]:
+        """Which episodes the last step ended, in either way, [B]."""
+        return np.logical_or(self.terminated, self.truncated)
 
     def info(self) -> dict[str, Any]:
         """Return each world's level and its hash, and the events and returns by name, [B] each.

@@ -12,6 +12,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 import mesabench
 from mesabench import cli
+from mesabench.agents.export import export_sb3
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.sb3_agent import Sb3Agent
 from mesabench.baselines import progress
@@ -175,3 +176,9 @@ def test_no_algorithm_resumes_the_run_of_another():
 def test_an_algorithm_that_is_not_there_is_named_with_the_nearest():
     with pytest.raises(MesaBenchError, match="did you mean 'qrdqn'"):
         get_algorithm("qr-dqn")
+
+
+@pytest.mark.parametrize("algorithm", ["gru-ppo", "drc", "planner-head"])
+def test_files_of_default_size_are_small(algorithm, tmp_path):
+    model = build_model(mesabench.get_task("KeysChests-v0"), get_algorithm(algorithm).Args())
+    assert export_sb3(model, tmp_path / "agent.onnx").stat().st_size <= 300_000

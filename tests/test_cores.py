@@ -1,15 +1,14 @@
 """Recurrent cores compute what they are named after, and reset exactly."""
 
-from copy import deepcopy
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
 import torch as th
+from chance_models import Chance, distance
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
-from stable_baselines3.common.base_class import BaseAlgorithm
+from scipy.special import expit
 from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import nn
 
@@ -49,24 +48,6 @@ CORES = {
 EXPORTED = {**SMALL, "planner": {"algorithm": "planner-head"}}
 
 
-class Chance(gym.Env):
-    """Random views and rewards; episodes end by chance."""
-
-    action_space = spaces.Discrete(3)
-
-    def __init__(self, seed: int) -> None:
-        self.observation_space = deepcopy(SPACE)
-        self.observation_space.seed(seed)
-        self.rng = np.random.default_rng(seed)
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
-        return self.observation_space.sample(), {}
-
-    def step(self, action: int):
-        terminated, truncated = (self.rng.random(2) < 0.07).tolist()
-        return self.observation_space.sample(), self.rng.normal(), terminated, truncated, {}
-
-
 @pytest.fixture(autouse=True)
 def _one_thread():
     before = th.get_num_threads()
@@ -84,19 +65,9 @@ def learnt(settings: dict[str, Any], kind: type[RecurrentPPO], monkeypatch: Any)
     """A model of the class `kind`, after three updates on random views."""
     module = get_algorithm(settings["algorithm"])
     monkeypatch.setattr(module, "FlatRecurrentPPO", kind)
-    env = DummyVecEnv([lambda i=i: Chance(i) for i in range(ENVS)])
+    env = DummyVecEnv([lambda i=i: Chance(SPACE, 0.14, i) for i in range(ENVS)])
     model = module.build(mesabench.get_task("RedDoor-v0"), args(**settings), env)
     return model.learn(3 * ENVS * STEPS)
-
-
-def weights(model: BaseAlgorithm) -> dict[str, th.Tensor]:
-    return {name: w.clone() for name, w in model.policy.state_dict().items()}
-
-
-def distance(one: BaseAlgorithm, other: BaseAlgorithm) -> float:
-    found, wanted = weights(one), weights(other)
-    assert found.keys() == wanted.keys()
-    return max(float((found[name] - wanted[name]).abs().max()) for name in found)
 
 
 @pytest.fixture(params=CORES)
@@ -212,8 +183,8 @@ def test_one_tick_of_drc_is_a_conv_lstm():
             gates[:, i, j] += w["look.weight"].reshape(4 * channels, -1) @ near[0]
             gates[:, i, j] += w["recur.0.weight"].reshape(4 * channels, -1) @ near[1]
     enter, forget, show, new = gates.reshape(4, channels, 7, 7)
-    cells = sigmoid(forget) * c + sigmoid(enter) * np.tanh(new)
-    hidden = sigmoid(show) * np.tanh(cells)
+    cells = expit(forget) * c + expit(enter) * np.tanh(new)
+    hidden = expit(show) * np.tanh(cells)
     out = w["out.weight"] @ np.concatenate((hidden.ravel(), x)) + w["out.bias"]
     assert np.allclose(following[0].detach().numpy().ravel(), hidden.ravel(), atol=1e-5)
     assert np.allclose(following[1].detach().numpy().ravel(), cells.ravel(), atol=1e-5)
@@ -223,10 +194,6 @@ def test_one_tick_of_drc_is_a_conv_lstm():
 def view(x: np.ndarray, cell: int) -> np.ndarray:
     """The cells' embeddings at the start of features, [cell, 7, 7]."""
     return x[: 49 * cell].reshape(7, 7, cell).transpose(2, 0, 1)
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
 
 
 def test_ticks_of_drc_are_steps_on_the_same_observation_without_the_readout():
@@ -269,12 +236,6 @@ def test_the_file_acts_as_the_model(settings, tmp_path):
         actions, kept = ours(obs, kept, start)
         wanted, state = theirs(obs, state, start)
         assert (actions == wanted).all()
-
-
-@pytest.mark.parametrize("algorithm", ["gru-ppo", "drc", "planner-head"])
-def test_files_of_default_size_are_small(algorithm, tmp_path):
-    model = build_model(mesabench.get_task("KeysChests-v0"), get_algorithm(algorithm).Args())
-    assert export_sb3(model, tmp_path / "agent.onnx").stat().st_size <= 300_000
 
 
 def test_the_critic_teaches_a_shared_core():

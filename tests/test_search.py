@@ -1,0 +1,245 @@
+"""A search looks at held-out levels, can be stopped, and writes what it found."""
+
+import io
+import itertools
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import yaml
+from rich.console import Console
+
+from mesabench import cli
+from mesabench.adaptivity.references import BAYES, RANDOM, references_for
+from mesabench.agents.planned import PlannedAgent, RandomAgent
+from mesabench.baselines import search as searching
+from mesabench.baselines import trying
+from mesabench.baselines.algorithms import ALGORITHMS, get_algorithm
+from mesabench.baselines.config import Settings, TrainConfig
+from mesabench.baselines.configs import (
+    load_settings,
+    read_found,
+)
+from mesabench.baselines.locks import hold
+from mesabench.baselines.results_searches import searched_cells
+from mesabench.baselines.search import JOURNAL, Search, search_settings
+from mesabench.baselines.search_space import SPACE, rounded, space_of
+from mesabench.baselines.trying import Diverged, Stopped, reached
+from mesabench.baselines.yardstick import FIRST, Yardstick
+from mesabench.errors import MesaBenchError
+from mesabench.evaluation import LEVELS
+from mesabench.registry import get_task
+
+TINY = "recurrent-ppo:\n  num_envs: 8\n  hidden: 8\n"
+
+
+def console() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_what_is_searched_are_settings_and_holds_the_usual_ones(algorithm: str) -> None:
+    usual: Settings = get_algorithm(algorithm).Args()
+    space = space_of(usual)
+    assert {*space} <= {field.name for field in fields(usual)}
+    assert "learning_rate" in space
+    assert "seed" not in SPACE
+    for name, where in space.items():
+        assert where._contains(where.to_internal_repr(getattr(usual, name)))
+
+
+def test_numbers_are_tried_as_they_are_written_down() -> None:
+    assert rounded({"learning_rate": 0.00123456, "rollout": 64}) == {
+        "learning_rate": 0.00123,
+        "rollout": 64,
+    }
+
+
+@pytest.mark.parametrize("task_id", ["RedDoor-v0", "DeceptiveToy-v0"])
+def test_the_yardstick_runs_from_random_to_planned(task_id: str) -> None:
+    task = get_task(task_id)
+    yardstick = Yardstick(task, 64)
+    assert yardstick.share(PlannedAgent(task, {task.base.name: 1.0})) == pytest.approx(1)
+    assert yardstick.share(RandomAgent(task.actions, 0)) == pytest.approx(0)
+    assert abs(yardstick.share(RandomAgent(task.actions, 1))) < 0.2
+
+
+def test_the_yardstick_of_a_learning_task_runs_from_random_to_bayes() -> None:
+    task = get_task("Bandit-v0")
+    yardstick, others = Yardstick(task, 64), references_for(task, "heldout", 0)
+    assert yardstick.share(others[BAYES]()) == pytest.approx(1)
+    assert yardstick.share(others[RANDOM]()) == pytest.approx(0)
+
+
+def test_a_search_sees_held_out_levels_that_no_evaluation_reports() -> None:
+    yardstick = Yardstick(get_task("RedDoor-v0"), 8)
+    assert min(yardstick.levels) >= FIRST > LEVELS
+
+
+@pytest.mark.parametrize("algorithm", ["recurrent-ppo", "qrdqn"])
+def test_a_trial_is_looked_at_along_the_way_and_stopped_where_it_is_not_promising(
+    algorithm: str, monkeypatch
+) -> None:
+    task, looks, models = get_task("DeceptiveToy-v0"), list[int](), list[Any]()
+    build = trying.build_model
+    monkeypatch.setattr(
+        trying, "build_model", lambda *given: models.append(build(*given)) or models[-1]
+    )
+    config = get_algorithm(algorithm).Args(steps=640, num_envs=8, hidden=8, threads=1)
+    if isinstance(config, TrainConfig):
+        config = replace(config, rollout=16, lstm=8)
+    yardstick = Yardstick(task, 8, **config.knobs(task.id))
+    share = reached(task, config, yardstick, lambda look, share: not looks.append(look))
+    assert -1 < share <= 1
+    assert looks == [1, 2, 3, 4, 5]
+    with pytest.raises(Stopped):
+        reached(task, config, yardstick, lambda look, share: look < 2)
+    whole, cut = models
+    assert cut.num_timesteps <= whole.num_timesteps / 2
+
+
+def test_a_training_that_diverges_counts_as_nothing_learnt(tmp_path: Path, monkeypatch) -> None:
+    def broken(*given) -> float:
+        raise Diverged
+
+    monkeypatch.setattr(searching, "reached", broken)
+    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=1)
+    search_settings(search, tmp_path, console(), configs=tmp_path)
+    found = read_found("RedDoor-v0", "recurrent-ppo", folder=tmp_path)
+    assert found is not None
+    assert found.heldout == 0
+
+
+def test_a_search_that_died_while_it_asked_for_its_first_trial_goes_on(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(searching, "reached", hill)
+    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=2)
+    study = searching.open_study(search, tmp_path, TrainConfig())
+    study.enqueue_trial({"learning_rate": 2e-3})
+    search_settings(search, tmp_path, console(), configs=tmp_path)
+    assert len(trials_of(tmp_path)) == 2
+    assert trials_of(tmp_path)[0]["learning_rate"] == 2e-3
+
+
+def test_a_search_without_trials_or_beside_another_is_refused(tmp_path: Path) -> None:
+    task = get_task("RedDoor-v0")
+    with pytest.raises(MesaBenchError, match="1 trial or more, not 0"):
+        search_settings(Search(task, "recurrent-ppo", trials=0), tmp_path, console())
+    with hold(tmp_path), pytest.raises(MesaBenchError, match="is at work in"):
+        search_settings(Search(task, "recurrent-ppo"), tmp_path, console(), configs=tmp_path)
+
+
+def test_an_algorithm_with_a_training_of_its_own_is_not_searched(tmp_path: Path) -> None:
+    with pytest.raises(MesaBenchError, match="ensemble has a training of its own"):
+        search_settings(Search(get_task("RedDoor-v0"), "ensemble"), tmp_path, console())
+
+
+def test_tune_trains_and_writes_what_it_found(tmp_path: Path, monkeypatch, capsys) -> None:
+    (tmp_path / "DeceptiveToy-v0.yaml").write_text(TINY)
+    said = "tune DeceptiveToy-v0 --algorithm recurrent-ppo --trials 2 --steps 512 --seed 3"
+    arguments = f"{said} --levels 16 --threads 1".split()
+    folders = ["--out", str(tmp_path / "out"), "--configs", str(tmp_path)]
+    cli.main([*arguments, *folders])
+    assert "trial 2 of 2" in capsys.readouterr().out
+    found = read_found("DeceptiveToy-v0", "recurrent-ppo", folder=tmp_path)
+    assert found is not None
+    assert (found.steps, found.seed, found.trials) == (512, 3, 2)
+    assert found.before <= found.heldout
+    (line,) = searched_cells(tmp_path).lines
+    assert line[:4] == ("DeceptiveToy-v0", "recurrent-ppo", "2", "512")
+    assert line[4:6] == (f"{found.before:.2f}", f"{found.heldout:.2f}")
+    assert "num_envs=8" in line[6]
+    assert found.command == " ".join(["mesabench", *arguments])
+    tuned = load_settings("DeceptiveToy-v0", "recurrent-ppo", folder=tmp_path)
+    assert (tuned.num_envs, tuned.hidden) == (8, 8)
+    assert (tuned.seed, tuned.steps) == (0, Settings.steps)
+    before = (tmp_path / "DeceptiveToy-v0.yaml").read_text()
+    monkeypatch.setattr(searching, "reached", None)
+    cli.main([*arguments, *folders])
+    assert (tmp_path / "DeceptiveToy-v0.yaml").read_text() == before
+
+
+def trials_of(folder: Path) -> list[dict]:
+    storage = searching.JournalStorage(searching.JournalFileBackend(str(folder / JOURNAL)))
+    (name,) = optuna.get_all_study_names(storage)
+    study = optuna.load_study(study_name=name, storage=storage)
+    return [t.params for t in study.get_trials(states=searching.DONE)]
+
+
+def hill(task, config, yardstick, promising) -> float:
+    share = -100 * abs(config.learning_rate - 3e-3)
+    for look in range(1, 6):
+        if not promising(look, share):
+            raise Stopped
+    return share
+
+
+def test_a_stopped_search_goes_on_as_if_it_had_not_stopped(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(searching, "reached", hill)
+    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=14, seed=1)
+    whole, cut, calls = tmp_path / "whole", tmp_path / "cut", itertools.count()
+    search_settings(search, whole, console(), configs=whole)
+
+    def interrupted(task, config, yardstick, promising) -> float:
+        if next(calls) in (0, 7, 12):
+            promising(1, 0.0)
+            raise KeyboardInterrupt
+        return hill(task, config, yardstick, promising)
+
+    monkeypatch.setattr(searching, "reached", interrupted)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            search_settings(search, cut, console(), configs=cut)
+    search_settings(search, cut, console(), configs=cut)
+    assert trials_of(cut) == trials_of(whole)
+    written = [(folder / "RedDoor-v0.yaml").read_text() for folder in (whole, cut)]
+    assert written[0] == written[1]
+
+
+def test_the_first_trial_has_the_tasks_settings_also_where_none_like_them_are_sought(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(searching, "reached", hill)
+    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    odd = {"rollout": 100, "lstm": 48, "learning_rate": 0.02, "entropy": 0.0}
+    (tmp_path / "RedDoor-v0.yaml").write_text(yaml.safe_dump({"recurrent-ppo": odd}))
+    search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=6)
+    search_settings(search, tmp_path, console(), configs=tmp_path)
+    first, *others = trials_of(tmp_path)
+    usual = replace(TrainConfig(), **odd)
+    assert first == {name: getattr(usual, name) for name in space_of(usual)}
+    assert any(trial["rollout"] != 100 for trial in others)
+
+
+def test_settings_that_are_hardly_better_do_not_replace_those_that_were_there(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(searching, "reached", lambda *a: 0.9 + hill(*a) / 100)
+    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=20)
+    search_settings(search, tmp_path, console(), configs=tmp_path)
+    assert load_settings("RedDoor-v0", "recurrent-ppo", folder=tmp_path) == TrainConfig()
+    found = read_found("RedDoor-v0", "recurrent-ppo", folder=tmp_path)
+    assert found is not None
+    assert found.heldout == found.before
+    assert found.trials == 20
+
+
+def test_the_best_settings_are_written_and_the_first_trial_has_the_usual_ones(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(searching, "reached", hill)
+    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=20)
+    search_settings(search, tmp_path, console(), configs=tmp_path)
+    tried = [trial["learning_rate"] for trial in trials_of(tmp_path)]
+    assert tried[0] == TrainConfig().learning_rate
+    best = load_settings("RedDoor-v0", "recurrent-ppo", folder=tmp_path).learning_rate
+    assert abs(best - 3e-3) == pytest.approx(min(abs(x - 3e-3) for x in tried), abs=5e-6)
+    assert abs(best - 3e-3) < 1e-3
