@@ -11,17 +11,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.console import Console
 
 from mesabench.baselines.config import ALPHAS, TrainConfig
 from mesabench.baselines.executors import LocalExecutor
 from mesabench.baselines.grid import Job
+from mesabench.baselines.results import Mean, mean_over_seeds
 from mesabench.baselines.sweep import sweep
 from mesabench.baselines.trace import read_run
 from mesabench.errors import MesaBenchError
 from mesabench.files import as_json, write_atomically
-from mesabench.scorers.returns import Estimate, estimate
 from mesabench.task import Task
 
 if TYPE_CHECKING:
@@ -59,12 +58,12 @@ class AlphaCurve:
     Attributes:
         task: id of the task.
         runs: by alpha, then seed.
-        means: alpha → mean of `AlphaRun.misled` over seeds, with its bootstrap interval.
+        means: alpha → mean of `AlphaRun.misled` over seeds, with its t-interval.
     """
 
     task: str
     runs: list[AlphaRun]
-    means: dict[float, Estimate]
+    means: dict[float, Mean]
 
 
 def run_all(
@@ -104,7 +103,7 @@ def collect(task: Task, runs: Iterable[Path]) -> AlphaCurve:
     for alpha in dict.fromkeys(r.alpha for r in found):
         shares = [r.misled for r in found if r.alpha == alpha and r.misled is not None]
         if shares:
-            means[alpha] = estimate(np.array(shares))
+            means[alpha] = mean_over_seeds(shares)
     return AlphaCurve(task.id, found, means)
 
 
@@ -136,8 +135,12 @@ def draw_alpha(axes: "Axes", curve: AlphaCurve) -> None:
     x = [100 * alpha for alpha in curve.means]
     found = [*curve.means.values()]
     axes.plot(x, [e.mean for e in found], color="#0072b2", label="mean over seeds")
-    band = [e.low for e in found], [e.high for e in found]
-    axes.fill_between(x, *band, color="#0072b2", alpha=0.15, linewidth=0)
+    # Intervals of shares of few seeds may be wider than shares can be; of one seed there is none.
+    low = [e.mean if e.low is None else max(e.low, 0.0) for e in found]
+    high = [e.mean if e.high is None else min(e.high, 1.0) for e in found]
+    if low != high:
+        label = "95 % t-interval over seeds"
+        axes.fill_between(x, low, high, color="#0072b2", alpha=0.15, linewidth=0, label=label)
     ticks = sorted({100 * a for a in ALPHAS} | set(x))
     axes.set(ylim=(-0.03, 1.03), xticks=ticks, xticklabels=[f"{t:g}" for t in ticks])
     axes.set_xlabel("test-like levels in training, %")

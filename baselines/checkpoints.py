@@ -50,6 +50,8 @@ def load_checkpoint(
 ) -> int:
     """Put the newest sound checkpoint of a run into the model; return its steps, 0 if none.
 
+    Checkpoints that are of no use get other names, so that new ones do not have to make room.
+
     Args:
         model: the model, built from the run's own settings.
         folder: the run's folder of checkpoints.
@@ -60,13 +62,21 @@ def load_checkpoint(
         try:
             state = read_checkpoint(path)
             if state["fingerprint"] != fingerprint:
-                say(f"{path.name} was trained with other settings and is left aside")
+                other = path.replace(path.with_suffix(".other")).name
+                say(f"{path.name} was trained with other settings; it is called {other} now")
                 continue
             model.policy.load_state_dict(state["policy"])
             model.policy.optimizer.load_state_dict(state["optimizer"])
-        except (ValueError, KeyError, RuntimeError, OSError, UnpicklingError) as error:
+        except OSError as error:  # the disk's trouble, which may pass
+            say(f"checkpoint {path.name} cannot be read ({error}); trying the one before")
+            continue
+        except (ValueError, KeyError, RuntimeError, UnpicklingError) as error:
             reason = str(error).partition("\n")[0]
-            say(f"checkpoint {path.name} is damaged ({reason}); trying the one before")
+            damaged = path.replace(path.with_suffix(".damaged")).name
+            say(
+                f"checkpoint {path.name} is damaged ({reason}) and called {damaged} now; "
+                "trying the one before"
+            )
             continue
         model.num_timesteps = int(state["steps"])
         model._n_updates = int(state["updates"])

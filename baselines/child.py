@@ -111,16 +111,8 @@ def main() -> None:
     sys.argv = ["mesabench", *arguments]  # a stopped run tells the command that goes on with it
     # A predecessor whose machine was given up may still be keeping its state.
     with hold_run(Path(folder), patience=2 * GRACE):
-        set_aside(Path(folder))
+        pass
     cli.main(arguments)  # which holds it again
-
-
-def set_aside(folder: Path) -> None:
-    """Rename an evaluation of what the run had been before it goes on."""
-    from mesabench.baselines.runs import EVALUATION
-
-    if (folder / EVALUATION).is_file():
-        os.replace(folder / EVALUATION, folder / f"before.{EVALUATION}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import tyro
 from mesabench.baselines.algorithms import ALGORITHMS, FLAGSHIP, get_algorithm
 from mesabench.baselines.config import Settings
 from mesabench.baselines.options import UNTUNED, tuned
+from mesabench.errors import MesaBenchError
 from mesabench.registry import NAMESPACE, task_ids
 
 OPTION, TUNED = "--algorithm", "--tuned"
@@ -46,11 +47,17 @@ class ByAlgorithm:
         Raises:
             MesaBenchError: the arguments name an algorithm that does not exist.
         """
-        chosen = named(arguments)
-        usual, perform = settings_for(arguments, chosen), self.perform
+        arguments = [*map(dashed, arguments)]
+        chosen, task = named(arguments), task_of(arguments)
+        usual, perform = settings_for(arguments, task, chosen), self.perform
 
-        def command(*given: Any, algorithm: str, tuned: bool, **options: Any) -> None:
-            perform(*given, **options)
+        def command(env: str, *, algorithm: str, tuned: bool, **options: Any) -> None:
+            if tuned and task not in (None, env):
+                raise MesaBenchError(
+                    f"settings begin from those of {task!r}, which stands first, but the task is "
+                    f"{env!r}: put it before the options"
+                )
+            perform(env, **options)
 
         parameters = [p for p in signature(perform).parameters.values() if p.name != "config"]
         settings = Annotated[type(usual), tyro.conf.arg(name="")]
@@ -69,26 +76,35 @@ class ByAlgorithm:
         return command
 
 
+def dashed(argument: str) -> str:
+    """Return an option's name as it is listed: tyro takes ``--no_tuned`` for ``--no-tuned``."""
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value if name.startswith("--") else argument
+
+
 def named(arguments: Sequence[str]) -> str:
-    """Return the algorithm that a command line asks for."""
+    """Return the algorithm that a command line asks for, the last one as everywhere."""
+    found = FLAGSHIP
     for place, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")
         if option == OPTION:
-            return value if equals else "".join(arguments[place + 1 : place + 2])
-    return FLAGSHIP
+            found = value if equals else "".join(arguments[place + 1 : place + 2])
+    return found
 
 
-def settings_for(arguments: Sequence[str], algorithm: str) -> Settings:
+def task_of(arguments: Sequence[str]) -> str | None:
+    """Return the first argument that is the id of a task, if there is one."""
+    known = task_ids(None)
+    return next((a for a in arguments if a.removeprefix(PREFIX) in known), None)
+
+
+def settings_for(arguments: Sequence[str], task: str | None, algorithm: str) -> Settings:
     """Return the settings that a command line begins from.
 
     They are the tuned ones of the task that it names, and the algorithm's defaults where it names
     none or does not want them.
     """
     said = [argument for argument in arguments if argument in (TUNED, UNTUNED)]
-    if said and said[-1] == UNTUNED:
+    if task is None or (said and said[-1] == UNTUNED):
         return get_algorithm(algorithm).Args()
-    known = task_ids(None)
-    for argument in arguments:
-        if argument.removeprefix(PREFIX) in known:
-            return tuned(argument, algorithm)
-    return get_algorithm(algorithm).Args()
+    return tuned(task, algorithm)

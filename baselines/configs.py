@@ -33,7 +33,8 @@ class Found:
         heldout: base return with these settings on held-out levels, between a random agent (0) and
             the planner, or the Bayes learner (1). The best of many trials is a little too high;
             that of a trained agent is in its evaluation, on other held-out levels.
-        before: the same of the settings that the search began from, after as many steps.
+        before: the same of the settings that the search began from, after as many steps; None
+            where the network broke under them.
         steps: environment steps of each trial.
         seed: of the search and of every trial's training.
         trials: how many settings were tried.
@@ -41,7 +42,7 @@ class Found:
     """
 
     heldout: float
-    before: float
+    before: float | None
     steps: int
     seed: int
     trials: int

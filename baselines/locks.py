@@ -1,7 +1,8 @@
 """One sweep, search or run at a time in a folder, and who has it.
 
 The operating system holds the lock and lets go of it when its holder dies. A note beside it says
-who the holder is; it also protects folders on shared disks whose locks other machines do not see.
+who the holder is. The one of a sweep or search also protects folders on shared disks whose locks
+other machines do not see; that of a run does not: a run goes on elsewhere when its machine is gone.
 """
 
 import getpass
@@ -19,7 +20,7 @@ from mesabench.errors import MesaBenchError
 from mesabench.files import write_atomically
 
 LOCK, NOTE = ".sweep.lock", ".sweep.json"
-RUN_LOCK = ".run.lock"
+RUN_LOCK, RUN_NOTE = ".run.lock", ".run.json"
 
 
 @contextmanager
@@ -62,23 +63,38 @@ def hold_run(run: Path, patience: float = 0.0) -> Iterator[None]:
         MesaBenchError: another process trains there.
     """
     run.mkdir(parents=True, exist_ok=True)
+    note = run / RUN_NOTE
     try:
         with FileLock(run / RUN_LOCK, timeout=patience):
-            yield
+            write_atomically(note, json.dumps(describe_holder()))
+            try:
+                yield
+            finally:
+                note.unlink(missing_ok=True)
     except Timeout:
+        who = read_note(note)
+        since = f" since {who['since']}: {named(who)}" if who else ""
         raise MesaBenchError(
-            f"another process trains in {str(run)!r}; wait for it, or choose another --out"
+            f"another process trains in {str(run)!r}{since}; wait for it, or choose another --out"
         ) from None
 
 
 def describe_holder() -> dict[str, str | int]:
     """Return what is noted of this process."""
     return {
-        "user": getpass.getuser(),
+        "user": whoami(),
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "since": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
+
+
+def whoami() -> str:
+    """Return the user's name, or number where it has no name, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def read_note(note: Path) -> dict[str, str | int]:
@@ -94,7 +110,9 @@ def taken(folder: Path) -> str:
     who = read_note(folder / NOTE)
     if not who:
         return f"another sweep or search is at work in {str(folder)!r}"
-    return (
-        f"a sweep or search of {who['user']} is at work in {str(folder)!r} since {who['since']} "
-        f"(process {who['pid']} on {who['host']})"
-    )
+    return f"a sweep or search is at work in {str(folder)!r} since {who['since']}: {named(who)}"
+
+
+def named(who: dict[str, str | int]) -> str:
+    """Return the words for who left a note."""
+    return f"process {who['pid']} of {who['user']} on {who['host']}"

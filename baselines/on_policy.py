@@ -41,5 +41,6 @@ def falling(args: Settings) -> LinearSchedule:
 
 def discount(task: Task, args: Settings) -> float:
     """Return the discount that is trained with: the task's, for the objective that is paid."""
-    paid = task.objective(args.objective or task.base.name)
-    return args.discount or float(task.discounts(paid)[0])
+    if args.discount is not None:
+        return args.discount
+    return float(task.discounts(task.objective(args.objective or task.base.name))[0])

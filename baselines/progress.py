@@ -52,12 +52,25 @@ def schedules(config: Settings) -> list[BaseCallback]:
 
 
 class RunProgress(BaseCallback):
-    """Shows a bar with steps per second and return, and writes checkpoints and snapshots."""
+    """Shows a bar with steps per second and return, and writes checkpoints and snapshots.
 
-    def __init__(self, config: Settings, checkpoints: Path, fingerprint: str, console: Console):
+    Attributes:
+        learnt: environment steps of which the policy has learnt. What was played since is lost when
+            a training is stopped, and is not of its steps when it goes on.
+    """
+
+    def __init__(
+        self,
+        config: Settings,
+        checkpoints: Path,
+        fingerprint: str,
+        console: Console,
+        learnt: int = 0,
+    ):
         super().__init__()
         self.config, self.checkpoints, self.fingerprint = config, checkpoints, fingerprint
         self.console = console
+        self.learnt = learnt
         self.bar = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -72,7 +85,7 @@ class RunProgress(BaseCallback):
 
     def _on_training_start(self) -> None:
         self._began, self._first = time.perf_counter(), self.num_timesteps
-        self._saved = self._told = self.num_timesteps
+        self._saved = self._told = self.learnt = self.num_timesteps
         if self.num_timesteps == 0:
             self._keep_snapshot()
         self.bar.start()
@@ -83,6 +96,13 @@ class RunProgress(BaseCallback):
             speed=0.0,
             gain=0.0,
         )
+
+    def _on_rollout_start(self) -> None:
+        self.learnt = self.num_timesteps
+        if self.num_timesteps - self._saved >= self.config.checkpoint_every:
+            self._saved = self.num_timesteps
+            save_checkpoint(self.model, self.checkpoints, self.fingerprint)
+            self._keep_snapshot()
 
     def _on_rollout_end(self) -> None:
         seconds = max(time.perf_counter() - self._began, 1e-9)
@@ -96,10 +116,6 @@ class RunProgress(BaseCallback):
             self.console.print(
                 f"step {self.num_timesteps:>10,}  {speed:,.0f} steps/s  return {gain:.2f}"
             )
-        if self.num_timesteps - self._saved >= self.config.checkpoint_every:
-            self._saved = self.num_timesteps
-            save_checkpoint(self.model, self.checkpoints, self.fingerprint)
-            self._keep_snapshot()
 
     def _on_training_end(self) -> None:
         self.bar.stop()

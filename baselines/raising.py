@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
+from filelock import FileLock
 from onnx import TensorProto, helper, numpy_helper
 from rich.console import Console
 
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.baselines.admission import Admission, examine
 from mesabench.baselines.config import LONGEST, TrainConfig
+from mesabench.baselines.locks import hold_run
 from mesabench.baselines.organisms import Entry, digest, read_manifest, write_entry
 from mesabench.baselines.train import train
 from mesabench.fingerprint import fingerprint
@@ -91,7 +93,9 @@ def raise_organism(task: Task, objective: str, recipe: str, nursery: Nursery) ->
         command=command(task, objective, recipe, config.steps),
         fingerprint=fingerprint(task),
     )
-    write_entry(entry, nursery.folder)
+    nursery.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(nursery.folder / ".manifest.lock"):  # another process may add an entry meanwhile
+        write_entry(entry, nursery.folder)
     return entry
 
 
@@ -107,7 +111,8 @@ def schooled(
     """Train with a recipe's settings, and examine what is exported in half precision."""
     began = time.perf_counter()
     run = nursery.runs / task.id / f"{config.objective}-{recipe}"
-    path = halve(train(task, config, run, nursery.console), run / "organism.onnx")
+    with hold_run(run):
+        path = halve(train(task, config, run, nursery.console), run / "organism.onnx")
     found = examine(load(path, task), task, config.objective or task.base.name)
     others = ", ".join(f"{name} {other.normalised:.2f}" for name, other in found.others.items())
     minutes = (time.perf_counter() - began) / 60

@@ -31,7 +31,8 @@ def searched_cells(folder: Path = FOLDER) -> Cells:
             if found is None:
                 continue
             settings = ", ".join(f"{k}={v}" for k, v in block.items() if k != FOUND)
-            returns = f"{found.before:.2f}", f"{found.heldout:.2f}"
+            before = "diverged" if found.before is None else f"{found.before:.2f}"
+            returns = before, f"{found.heldout:.2f}"
             lines.append(
                 (task, algorithm, str(found.trials), f"{found.steps:,}", *returns, settings)
             )

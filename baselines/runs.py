@@ -1,6 +1,7 @@
 """The folder of a training run: whose settings it has, how far it is, whether it is finished."""
 
 import json
+import os
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ def read_settings(run: Path) -> tuple[str, Settings]:
 def is_finished(run: Path, task_id: str, settings: Settings) -> bool:
     """Tell whether a folder holds the evaluation of an agent trained with these settings.
 
+    An evaluation is the agent's that lies beside it: a training sets aside the one that is there.
+
     Args:
         run: the folder.
         task_id: id of the task.
@@ -48,6 +51,12 @@ def is_finished(run: Path, task_id: str, settings: Settings) -> bool:
     same = trained_on == task_id and found.fingerprint(task_id) == settings.fingerprint(task_id)
     same = same and (found.steps, found.action) == (settings.steps, settings.action)
     return same and trained_steps(run) >= settings.steps
+
+
+def set_aside(run: Path) -> None:
+    """Rename the evaluation of what a run was before it goes on: it is of another agent then."""
+    if (run / EVALUATION).is_file():
+        os.replace(run / EVALUATION, run / f"before.{EVALUATION}")
 
 
 def trained_steps(run: Path) -> float:

@@ -34,6 +34,7 @@ JOURNAL = "search.journal"
 STARTUP = 5  # trials before any is stopped early
 MARGIN = 0.01  # of held-out return, which two seeds differ by: less is no reason for other settings
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+DIVERGED = "diverged"  # an attribute of trials that are pruned for it: no return is as bad
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def open_study(search: Search, folder: Path, usual: Settings) -> optuna.Study:
     folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
+        storage=open_journal(folder / JOURNAL),
         study_name=f"{search.task.id} {search.algorithm} {search.steps} steps, "
         # The last words tell apart journals whose first trial had other settings than the task's.
         f"seed {search.seed}, {search.levels} levels, from its settings",
@@ -128,6 +129,25 @@ def open_study(search: Search, folder: Path, usual: Settings) -> optuna.Study:
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
     return study
+
+
+def open_journal(file: Path) -> JournalStorage:
+    """Open a journal; a line that a full disk or a kill cut short is taken off its end.
+
+    Optuna passes over such a line while it is the last, but would write the next one behind it.
+
+    Raises:
+        MesaBenchError: the journal is damaged.
+    """
+    if file.is_file():
+        with file.open("r+b") as journal:
+            journal.truncate(journal.read().rfind(b"\n") + 1)
+    try:
+        return JournalStorage(JournalFileBackend(str(file)))
+    except ValueError as error:
+        raise MesaBenchError(
+            f"{str(file)!r} is damaged ({error}); remove it to search anew, or choose another --out"
+        ) from error
 
 
 def read_usual(study: optuna.Study, search: Search) -> Settings:
@@ -164,15 +184,21 @@ def conduct(
         study.tell(trial, reached(search.task, config, yardstick, promising))
     except Stopped:
         study.tell(trial, state=TrialState.PRUNED)
-    except Diverged:  # settings under which the network breaks are bad ones
-        study.tell(trial, 0.0)
+    except Diverged:
+        trial.set_user_attr(DIVERGED, True)
+        study.tell(trial, state=TrialState.PRUNED)
 
 
 def line_of(study: optuna.Study, number: int, trials: int) -> str:
     """Say what the last trial came to."""
     last = study.get_trials(states=DONE)[-1]
-    best = max((t.value for t in study.get_trials(states=DONE) if t.value is not None), default=0)
-    came = "stopped" if last.state == TrialState.PRUNED else f"{last.value:.3f}"
+    best = max(
+        (t.value for t in study.get_trials(states=(TrialState.COMPLETE,)) if t.value is not None),
+        default=float("nan"),
+    )
+    came = DIVERGED if last.user_attrs.get(DIVERGED) else "stopped"
+    if last.value is not None and last.state == TrialState.COMPLETE:
+        came = f"{last.value:.3f}"
     tried = ", ".join(f"{n} {v:.3g}" for n, v in last.params.items())
     return f"trial {number + 1} of {trials}: held-out {came}, best {best:.3f}; {tried}"
 
@@ -181,17 +207,24 @@ def keep_best(study: optuna.Study, search: Search, configs: Path) -> Path:
     """Write the best trial's settings into the task's file; return its path.
 
     They are those that the search began from, the first trial's, unless another is clearly better.
+
+    Raises:
+        MesaBenchError: all trials diverged.
     """
     done = study.get_trials(states=DONE)
-    best, first = study.best_trial, done[0]  # the first ones are not stopped early
+    if not any(trial.state == TrialState.COMPLETE for trial in done):
+        raise MesaBenchError(
+            f"all {len(done)} trials diverged, so that no settings were written; try more --trials"
+        )
+    best, first = study.best_trial, done[0]
+    before = None if first.user_attrs.get(DIVERGED) else first.value  # it is not stopped early
     assert best.value is not None
-    assert first.value is not None
-    clearly = best.value >= first.value + MARGIN
-    chosen, share = (best, best.value) if clearly else (first, first.value)
+    clearly = before is None or best.value >= before + MARGIN
+    chosen, share = (best, best.value) if clearly or before is None else (first, before)
     usual = get_algorithm(search.algorithm).Args(**json.loads(study.user_attrs["usual"]))
     found = Found(
         heldout=round(share, 4),
-        before=round(first.value, 4),
+        before=None if before is None else round(before, 4),
         steps=search.steps,
         seed=search.seed,
         trials=len(done),

@@ -17,7 +17,7 @@ from mesabench.agents.planned import RandomAgent
 from mesabench.baselines.config import Settings
 from mesabench.baselines.runs import read_settings
 from mesabench.baselines.snapshots import list_snapshots, load_snapshot
-from mesabench.errors import MesaBenchError
+from mesabench.errors import MesaBenchError, listed
 from mesabench.evaluation import (
     JUDGED,
     RANDOM_SEED,
@@ -111,7 +111,12 @@ def trace_run(run: Path, *, levels: int = LEVELS, judged: int = JUDGED) -> Itera
         levels = min(levels, STATE_LEVELS)
     files = list_snapshots(run, config.fingerprint(task.id))
     if not files:
-        raise MesaBenchError(f"{str(run)!r} has no snapshots: it was trained before there were any")
+        members = sorted(str(member) for member in run.glob("member-*"))
+        raise MesaBenchError(
+            f"{str(run)!r} has no snapshots; its members have: {listed(members)}"
+            if members
+            else f"{str(run)!r} has no snapshots: it was trained before there were any"
+        )
     watcher = Watcher(task, config, levels, judged)
     points: list[Point] = []
     sure = calibration(task, config.knobs(task.id)).calibrated
@@ -130,7 +135,12 @@ def snapshot_agents(
     for file in files:
         steps = load_snapshot(model, file)
         with TemporaryDirectory() as folder:
-            path = export_sb3(model, Path(folder) / "agent.onnx", metadata=describe(task, config))
+            path = export_sb3(
+                model,
+                Path(folder) / "agent.onnx",
+                metadata=describe(task, config),
+                action=config.action,
+            )
             yield OnnxAgent.load(path, observation_space(task), task.actions, config.seed), steps
 
 

@@ -2,8 +2,11 @@
 
 import json
 import shlex
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from mesabench.baselines.config import Settings
 from mesabench.baselines.grid import run_name
 from mesabench.baselines.progress import RunProgress, schedules
 from mesabench.baselines.recolour import Recoloured
+from mesabench.baselines.runs import set_aside
 from mesabench.errors import MesaBenchError
 from mesabench.files import versions, write_atomically
 from mesabench.sb3 import MesaVecEnv
@@ -78,7 +82,7 @@ def train(task: Task, config: Settings, folder: Path, console: Console) -> Path:
     """Train an agent, or go on where a killed run with these settings stopped.
 
     The folder gets ``config.json``, ``logs/`` (CSV and TensorBoard), ``checkpoints/``,
-    ``snapshots/`` and ``agent.onnx``.
+    ``snapshots/`` and ``agent.onnx``. An evaluation that it has is set aside.
 
     Args:
         task: the task.
@@ -93,6 +97,7 @@ def train(task: Task, config: Settings, folder: Path, console: Console) -> Path:
         KeyboardInterrupt: after the state has been kept and the way to resume been printed.
     """
     th.set_num_threads(config.threads)
+    set_aside(folder)
     write_config(task, config, folder)
     its_own = getattr(get_algorithm(config.algorithm), "train", None)
     return (its_own or train_model)(task, config, folder, console)
@@ -114,13 +119,15 @@ def train_model(task: Task, config: Settings, folder: Path, console: Console) ->
         console.print(f"resuming at step {done:,}")
         model.set_env(worlds(task, config, played=done))
     model.set_logger(configure(str(folder / "logs" / f"from-{done}"), ["csv", "tensorboard"]))
-    progress = RunProgress(config, checkpoints, fingerprint, console)
+    progress = RunProgress(config, checkpoints, fingerprint, console, done)
     callbacks = [*schedules(config), progress]
     try:
         if done < config.steps:
             model.learn(config.steps - done, callback=callbacks, reset_num_timesteps=not done)
     except KeyboardInterrupt:
-        kept = save_checkpoint(model, checkpoints, fingerprint)
+        with undisturbed():
+            model.num_timesteps = progress.learnt
+            kept = save_checkpoint(model, checkpoints, fingerprint)
         console.print(f"stopped; kept {kept.name}. To go on, run the same command again:")
         console.print("  " + shlex.join(["mesabench", *sys.argv[1:]]), soft_wrap=True)
         raise
@@ -129,6 +136,19 @@ def train_model(task: Task, config: Settings, folder: Path, console: Console) ->
     save_checkpoint(model, checkpoints, fingerprint)
     about = describe(task, config)
     return export_sb3(model, folder / "agent.onnx", metadata=about, action=config.action)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ignore interrupts: who stops a training twice does not want to lose it."""
+    if threading.current_thread() is not threading.main_thread():  # which alone hears of them
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
 
 def describe(task: Task, config: Settings) -> dict[str, str]:

@@ -14,7 +14,7 @@ from mesabench.baselines.config import Settings
 from mesabench.baselines.progress import schedules
 from mesabench.baselines.train import build_model
 from mesabench.baselines.yardstick import Yardstick
-from mesabench.errors import MesaBenchError, NonFiniteLogits
+from mesabench.errors import NonFiniteLogits
 from mesabench.observation import observation_space
 from mesabench.task import Task
 
@@ -52,11 +52,16 @@ def reached(task: Task, config: Settings, yardstick: Yardstick, promising: Promi
             return looks.look(model, LOOKS)
     except NonFiniteLogits as error:
         raise Diverged from error
-    except MesaBenchError:
-        raise
-    except ValueError as error:  # what distributions raise of logits that are NaN
-        raise Diverged from error
+    except ValueError as error:
+        if is_finite(model):
+            raise
+        raise Diverged from error  # what distributions raise of logits that are NaN
     raise Stopped
+
+
+def is_finite(model: BaseAlgorithm) -> bool:
+    """Say whether all of a policy's weights are numbers."""
+    return all(bool(weight.isfinite().all()) for weight in model.policy.parameters())
 
 
 class Looks(BaseCallback):

@@ -15,6 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 from mesabench.engine.batch import Engine
+from mesabench.engine.rng import stream_key
 from mesabench.errors import MesaBenchError
 from mesabench.observation import Observation, observation_spaces, observe_batch, observe_last
 from mesabench.registry import NAMESPACE, get_task
@@ -191,8 +192,14 @@ class MesaVecEnv(VecEnv):
         return [False] * len(list(self._get_indices(indices)))
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Set the seeds of the next reset."""
-        return super().seed(seed)
+        """Set the seeds of the next reset, one for each row of the batch.
+
+        Stable-Baselines3's own count up from `seed`: batches of neighbouring seeds would play the
+        same levels but for one row's. These are hashes of the seed and the row.
+        """
+        first, *_ = super().seed(seed)  # one that is drawn where none is given
+        self._seeds = [stream_key(int(first or 0), row) for row in range(self.num_envs)]
+        return self._seeds
 
 
 class NamedRows:

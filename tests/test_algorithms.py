@@ -134,15 +134,17 @@ def test_the_run_says_what_it_was_trained_with(run):
 
 def test_a_stopped_run_goes_on(algorithm, tmp_path, monkeypatch):
     def stop(self):
+        start(self)
         if self.num_timesteps >= 512:
             raise KeyboardInterrupt
 
     task, args = mesabench.get_task("KeysChests-v0"), small(algorithm)
+    start = progress.RunProgress._on_rollout_start
     with monkeypatch.context() as patch:
-        patch.setattr(progress.RunProgress, "_on_rollout_end", stop)
+        patch.setattr(progress.RunProgress, "_on_rollout_start", stop)
         with pytest.raises(KeyboardInterrupt):
             train(task, args, tmp_path, Console(file=io.StringIO()))
-    (kept,) = tmp_path.glob("**/checkpoints/*.pt")
+    kept = max(tmp_path.glob("**/checkpoints/*.pt"))
     assert read_checkpoint(kept)["steps"] == 512
     text = io.StringIO()
     train(task, args, tmp_path, Console(file=text))

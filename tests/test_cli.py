@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import re
+import sys
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 import mesabench
 from mesabench import cli, report
 from mesabench.agents.export import export_sb3
-from mesabench.baselines.algorithms import FLAGSHIP
+from mesabench.baselines import commands
+from mesabench.baselines.algorithms import FLAGSHIP, get_algorithm
 from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.configs import load_settings
 from mesabench.baselines.grid import Grid
@@ -170,6 +172,7 @@ def test_training_starts_from_the_defaults_where_the_tuned_settings_are_not_want
     assert load_settings("Bandit-v0", "recurrent-ppo") != TrainConfig()
     for given, begun in (
         (["--no-tuned"], TrainConfig()),
+        (["--no_tuned"], TrainConfig()),  # tyro reads both
         (["--no-tuned", "--tuned"], load_settings("Bandit-v0", "recurrent-ppo")),
     ):
         command = cli.all_commands(["run", "Bandit-v0", *given])["run"]
@@ -177,6 +180,31 @@ def test_training_starts_from_the_defaults_where_the_tuned_settings_are_not_want
     for tuned, begun in ((False, TrainConfig()), (True, load_settings("Bandit-v0", FLAGSHIP))):
         (job,) = Grid(["Bandit-v0"], tuned=tuned).jobs(Path("runs"), 64)
         assert job.settings == replace(begun, threads=1)
+
+
+def test_settings_are_those_of_the_task_that_is_trained_on(monkeypatch, capsys):
+    """An option's value may be a task's name, too."""
+    begun = []
+    monkeypatch.setattr(
+        "mesabench.baselines.train.train", lambda task, *given: begun.append(task.id) or sys.exit(0)
+    )
+    monkeypatch.setattr(commands, "refuse_others", lambda *given: None)
+    monkeypatch.setattr(commands, "hold_run", lambda *given: contextlib.nullcontext())
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["train", "--out", "RedDoor-v0", "KeysChests-v0"])
+    assert stop.value.code == 2
+    assert "put it before the options" in capsys.readouterr().err.replace("\n", " ")
+    assert not begun
+    for given in (["KeysChests-v0", "--out"], ["--no-tuned", "KeysChests-v0", "--out"]):
+        with pytest.raises(SystemExit):
+            cli.main(["train", *given, "RedDoor-v0"])
+    assert begun == ["KeysChests-v0"] * 2
+
+
+def test_the_last_algorithm_counts():
+    given = ["run", "RedDoor-v0", "--algorithm", "ppo", "--algorithm", "qrdqn"]
+    command = cli.all_commands(given)["run"]
+    assert isinstance(signature(command).parameters["config"].default, get_algorithm("qrdqn").Args)
 
 
 def test_the_algorithm_of_another_command_is_its_own_business():

@@ -2,12 +2,14 @@
 
 import io
 import itertools
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+import torch
 import yaml
 from rich.console import Console
 
@@ -26,6 +28,7 @@ from mesabench.baselines.locks import hold
 from mesabench.baselines.results_searches import searched_cells
 from mesabench.baselines.search import JOURNAL, Search, search_settings
 from mesabench.baselines.search_space import SPACE, rounded, space_of
+from mesabench.baselines.train import build_model
 from mesabench.baselines.trying import Diverged, Stopped, reached
 from mesabench.baselines.yardstick import FIRST, Yardstick
 from mesabench.errors import MesaBenchError
@@ -100,17 +103,84 @@ def test_a_trial_is_looked_at_along_the_way_and_stopped_where_it_is_not_promisin
     assert cut.num_timesteps <= whole.num_timesteps / 2
 
 
-def test_a_training_that_diverges_counts_as_nothing_learnt(tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize("first", [True, False])
+def test_a_training_that_diverges_is_worse_than_any_other(
+    first: bool, tmp_path: Path, monkeypatch
+) -> None:
+    """Also than one that is worse than chance."""
+    trial = itertools.count()
+
+    def broken(*given) -> float:
+        if next(trial) % 2 != first:
+            raise Diverged
+        return -0.5
+
+    monkeypatch.setattr(searching, "reached", broken)
+    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=4)
+    shown = io.StringIO()
+    search_settings(search, tmp_path, Console(file=shown, width=200), configs=tmp_path)
+    assert shown.getvalue().count("held-out diverged, best") == 2
+    found = read_found("RedDoor-v0", "recurrent-ppo", folder=tmp_path)
+    assert found is not None
+    assert (found.heldout, found.before) == (-0.5, None if first else -0.5)
+    assert found.trials == 4
+    ((*_, before, best, _),) = searched_cells(tmp_path).lines
+    assert (before, best) == ("diverged" if first else "-0.50", "-0.50")
+
+
+def test_a_search_of_which_all_trials_diverge_writes_nothing(tmp_path: Path, monkeypatch) -> None:
     def broken(*given) -> float:
         raise Diverged
 
     monkeypatch.setattr(searching, "reached", broken)
     monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
-    search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=1)
-    search_settings(search, tmp_path, console(), configs=tmp_path)
-    found = read_found("RedDoor-v0", "recurrent-ppo", folder=tmp_path)
-    assert found is not None
-    assert found.heldout == 0
+    search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=2)
+    with pytest.raises(MesaBenchError, match="all 2 trials diverged"):
+        search_settings(search, tmp_path, console(), configs=tmp_path)
+    assert not [*tmp_path.glob("*.yaml")]
+
+
+def test_only_networks_that_break_diverge(monkeypatch) -> None:
+    task, config = get_task("DeceptiveToy-v0"), TrainConfig(steps=64, num_envs=8, rollout=8, lstm=8)
+
+    def spoiled(value: float) -> Callable[..., Any]:
+        def build(*given) -> Any:
+            model = build_model(*given)
+            with torch.no_grad():
+                next(model.policy.parameters()).fill_(value)
+            return model
+
+        return build
+
+    monkeypatch.setattr(trying, "build_model", spoiled(float("nan")))
+    with pytest.raises(Diverged):
+        reached(task, config, Yardstick(task, 8), lambda *_: True)
+    monkeypatch.setattr(trying, "build_model", spoiled(0.0))
+    monkeypatch.setattr(trying, "schedules", lambda config: int("a fault of ours"))
+    with pytest.raises(ValueError, match="a fault of ours"):
+        reached(task, config, Yardstick(task, 8), lambda *_: True)
+
+
+@pytest.mark.parametrize("cut", [1, 30])
+def test_a_journal_whose_last_line_was_cut_short_goes_on(
+    cut: int, tmp_path: Path, monkeypatch
+) -> None:
+    """By a full disk, or a kill."""
+    monkeypatch.setattr(searching, "reached", hill)
+    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    task = get_task("RedDoor-v0")
+    search_settings(Search(task, "recurrent-ppo", trials=3), tmp_path, console(), configs=tmp_path)
+    whole, journal = trials_of(tmp_path), tmp_path / JOURNAL
+    journal.write_bytes(journal.read_bytes()[:-cut])
+    for trials in (4, 5):
+        search = Search(task, "recurrent-ppo", trials=trials)
+        search_settings(search, tmp_path, console(), configs=tmp_path)
+    assert trials_of(tmp_path)[:2] == whole[:2]
+    assert len(trials_of(tmp_path)) == 5
+    journal.write_bytes(b"no journal\n" + journal.read_bytes())
+    with pytest.raises(MesaBenchError, match=r"search\.journal' is damaged"):
+        search_settings(search, tmp_path, console(), configs=tmp_path)
 
 
 def test_a_search_that_died_while_it_asked_for_its_first_trial_goes_on(

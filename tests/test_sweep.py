@@ -21,6 +21,7 @@ from mesabench.baselines.algorithms import ALGORITHMS
 from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.executors import Ended
 from mesabench.baselines.grid import TIER_A, Grid, expand
+from mesabench.baselines.options import as_options
 from mesabench.baselines.sweep_progress import SweepProgress
 from mesabench.errors import MesaBenchError
 
@@ -122,7 +123,9 @@ def test_a_folder_in_which_somebody_trains_is_refused(tmp_path, capsys):
     with locks.hold_run(tmp_path), pytest.raises(SystemExit) as stop:
         cli.main(["train", TOY, "--steps", "512", "--out", str(tmp_path)])
     assert stop.value.code == 2
-    assert "another process trains in" in text_of(capsys)
+    shown = text_of(capsys).replace("\n", " ")
+    assert "another process trains in" in shown
+    assert f"process {os.getpid()} of" in shown
     assert [path.name for path in tmp_path.iterdir()] == [locks.RUN_LOCK]
 
 
@@ -162,7 +165,17 @@ def test_a_run_is_finished_if_its_evaluation_belongs_to_these_settings(tmp_path)
     # A longer training had begun, and was killed, when only the shorter one had been evaluated.
     finished(tmp_path, longer, trained=512)
     assert not runs.is_finished(tmp_path, TOY, longer)
-    child.set_aside(tmp_path)
+
+
+def test_an_evaluation_is_set_aside_when_a_training_goes_on(tmp_path):
+    """Or else an agent would be taken for evaluated that never was."""
+    arguments = ["train", TOY, *as_options(replace(TINY, steps=512)), "--out", str(tmp_path)]
+    cli.main(arguments)
+    (tmp_path / "evaluation.json").write_text("{}")
+    assert runs.is_finished(tmp_path, TOY, replace(TINY, steps=512))
+    cli.main([*arguments, "--steps", "1024"])
+    assert runs.trained_steps(tmp_path) == 1024
+    assert not runs.is_finished(tmp_path, TOY, replace(TINY, steps=1024))
     assert [p.name for p in tmp_path.glob("*evaluation.json")] == ["before.evaluation.json"]
 
 
@@ -195,7 +208,8 @@ def test_one_sweep_at_a_time_and_the_error_says_whose(tmp_path, capsys):
             cli.main(command(tmp_path, TOY))
         assert stop.value.code == 2
         said = text_of(capsys)
-        assert f"process {holder.pid} on {socket.gethostname()}" in said
+        who = f"process {holder.pid} of {locks.whoami()} on {socket.gethostname()}"
+        assert who in said.replace("\n", " ")
         assert not (tmp_path / TOY).exists()
     finally:
         holder.kill()
@@ -206,11 +220,21 @@ def test_one_sweep_at_a_time_and_the_error_says_whose(tmp_path, capsys):
     assert not (tmp_path / locks.NOTE).exists()
 
 
+def test_a_user_without_a_name_has_a_number(monkeypatch):
+    """As in a container that is run as anybody."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    monkeypatch.setattr(locks.getpass, "getuser", nameless)
+    assert locks.describe_holder()["user"] == f"user {os.getuid()}"
+
+
 def test_a_sweep_of_another_machine_is_not_taken_for_dead(tmp_path):
     note = {"user": "ada", "host": "far-away", "pid": 1, "since": "yesterday"}
     (tmp_path / locks.NOTE).write_text(json.dumps(note))
     with (
-        pytest.raises(MesaBenchError, match=r"of ada .*process 1 on far-away.* remove"),
+        pytest.raises(MesaBenchError, match=r"process 1 of ada on far-away; .* remove"),
         locks.hold(tmp_path),
     ):
         pass

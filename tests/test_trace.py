@@ -4,7 +4,9 @@ import dataclasses
 import io
 import itertools
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,14 +15,14 @@ from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.baselines import alpha
 from mesabench.baselines.alpha import AlphaCurve, AlphaRun, collect, draw_alpha, run_all, save_curve
 from mesabench.baselines.config import TrainConfig
+from mesabench.baselines.results import Mean
 from mesabench.baselines.snapshots import FOLDER, list_snapshots
-from mesabench.baselines.trace import Trace, read_run, save_trace, trace_run
+from mesabench.baselines.trace import Trace, read_run, save_trace, snapshot_agents, trace_run
 from mesabench.baselines.train import train
 from mesabench.errors import MesaBenchError
 from mesabench.evaluation import evaluate
 from mesabench.observation import observation_space
 from mesabench.registry import get_task
-from mesabench.scorers.returns import Estimate
 
 TASK = get_task("RedDoor-v0")
 LEVELS = 16
@@ -91,6 +93,21 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
         next(trace_run(tmp_path))
 
 
+def test_an_ensemble_has_its_snapshots_elsewhere(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "member-0")
+    shutil.copy(run / "config.json", tmp_path)
+    with pytest.raises(MesaBenchError, match=r"its members have: .*member-0"):
+        next(trace_run(tmp_path))
+
+
+@pytest.mark.parametrize("action", ["greedy", "sample"])
+def test_snapshots_choose_as_the_runs_agent_does(action: Any, run: Path) -> None:
+    files = list_snapshots(run, TINY.fingerprint(TASK.id))
+    settings = dataclasses.replace(TINY, action=action)
+    agents = [agent for agent, _ in snapshot_agents(TASK, settings, files)]
+    assert [agent.metadata["action"] for agent in agents] == [action] * len(files)
+
+
 def test_finished_runs_of_a_curve_are_not_trained_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,7 +138,10 @@ def test_a_curve_is_read_off_evaluations(tmp_path: Path) -> None:
         (run / "evaluation.json").write_text(json.dumps(result))
     curve = collect(TASK, tmp_path.iterdir())
     assert [r.misled for r in curve.runs] == [0.4, 0.8]
-    assert curve.means[0.03].mean == pytest.approx(0.6)
+    mean = curve.means[0.03]
+    assert mean.mean == pytest.approx(0.6)
+    half = 12.7062 * 0.2  # Student's t of one degree of freedom, and the standard error
+    assert (mean.low, mean.high) == pytest.approx((0.6 - half, 0.6 + half), abs=1e-4)
 
 
 def test_the_curve_has_the_shares_of_the_literature_on_its_axis() -> None:
@@ -132,6 +152,6 @@ def test_the_curve_has_the_shares_of_the_literature_on_its_axis() -> None:
         AlphaRun(0.0, 0, 0.9, 0.1, "pseudo_aligned", calibrated=True),
         AlphaRun(0.06, 0, None, 0.9, "x", calibrated=True),
     ]
-    draw_alpha(axes, AlphaCurve("RedDoor-v0", runs, {0.0: Estimate(0.9, 0.9, 0.9)}))
+    draw_alpha(axes, AlphaCurve("RedDoor-v0", runs, {0.0: Mean(0.9, None, None)}))
     assert [t.get_text() for t in axes.get_xticklabels()] == ["0", "2", "3", "6", "11"]
     assert alpha.ALPHAS[0] == 0

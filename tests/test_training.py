@@ -68,10 +68,11 @@ def test_training_moves_the_weights_and_exports_the_same_agent(task, tmp_path):
 
 def test_a_stopped_run_goes_on_with_the_same_command(task, tmp_path, monkeypatch):
     def stop(self):
-        if self.num_timesteps >= 512:
+        if self.num_timesteps > 512:  # in the middle of a rollout, of which nothing was learnt
             raise KeyboardInterrupt
+        return True
 
-    monkeypatch.setattr(progress.RunProgress, "_on_rollout_end", stop)
+    monkeypatch.setattr(progress.RunProgress, "_on_step", stop)
     monkeypatch.setattr("sys.argv", ["mesabench", "train", task.id, "--seed", "0"])
     shown, text = console()
     with pytest.raises(KeyboardInterrupt):
@@ -79,6 +80,7 @@ def test_a_stopped_run_goes_on_with_the_same_command(task, tmp_path, monkeypatch
     assert f"mesabench train {task.id} --seed 0" in text.getvalue()
     (kept,) = (tmp_path / "checkpoints").glob("*.pt")
     assert read_checkpoint(kept)["steps"] == 512
+    assert read_checkpoint(kept)["updates"] == TINY.epochs * 512 // (TINY.num_envs * TINY.rollout)
     monkeypatch.undo()
     shown, text = console()
     train(task, TINY, tmp_path, shown)
@@ -103,6 +105,8 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(task, tmp_path):
         said: list[str] = []
         assert load_checkpoint(model, tmp_path, fingerprint, said.append) == 512
         assert damaged.name in said[0]
+        assert not damaged.exists()
+        assert damaged.with_suffix(".damaged").read_bytes() == cut
         assert all((weights(model)[name] == value).all() for name, value in sound.items())
 
 
@@ -142,6 +146,11 @@ def test_a_checkpoint_of_other_settings_is_left_aside(task, tmp_path):
     said: list[str] = []
     assert load_checkpoint(model, tmp_path, TINY.fingerprint(task.id), said.append) == 0
     assert "other settings" in said[0]
+    for steps in (128, 256):  # are not taken for the oldest of three
+        model.num_timesteps = steps
+        save_checkpoint(model, tmp_path, TINY.fingerprint(task.id))
+    assert [path.stem for path in sorted(tmp_path.glob("*.pt"))] == [f"{128:012d}", f"{256:012d}"]
+    assert len([*tmp_path.glob("*.other")]) == 1
 
 
 def test_checkpoints_execute_nothing(tmp_path):
