@@ -16,6 +16,7 @@ from mesabench.baselines.grid import TIER_A
 from mesabench.baselines.locks import hold_run
 from mesabench.baselines.runs import refuse_others
 from mesabench.errors import MesaBenchError, unknown
+from mesabench.knobs import check_evaluation
 from mesabench.registry import get_objective_task, get_task
 
 QUICK_LEVELS = 256
@@ -76,6 +77,7 @@ def run(
     from mesabench.baselines.train import train as train_agent
     from mesabench.evaluating import evaluate_file
 
+    check_evaluation(levels)
     console, task = Console(), get_task(env)
     if quick:
         config = replace(config, steps=min(config.steps, QUICK_STEPS))
@@ -178,6 +180,9 @@ def alpha(
     """
     from mesabench.baselines.alpha import run_all, save_curve
 
+    check_evaluation(levels)
+    if seeds < 1:
+        raise MesaBenchError(f"a curve has 1 seed or more, not {seeds}")
     task, console = get_objective_task(env), Console()
     folder = out or Path("runs") / "alpha" / task.id
     configs = [

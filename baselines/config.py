@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal
 
+from mesabench.baselines.limits import check_limits
 from mesabench.engine.codes import NUM_COLOURS
 from mesabench.knobs import parse_knobs
 from mesabench.registry import get_task
@@ -62,8 +63,13 @@ class Settings:
     """Torch device."""
 
     def __post_init__(self) -> None:
-        """Turn what was read from JSON into what it was."""
+        """Turn what was read from JSON into what it was, and refuse what no training could have.
+
+        Raises:
+            MesaBenchError: a number is too small or too large.
+        """
         object.__setattr__(self, "level", tuple(self.level))
+        check_limits(self)
 
     def knobs(self, task_id: str) -> dict[str, int]:
         """Return the level knobs that the run trains with.

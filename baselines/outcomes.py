@@ -128,7 +128,10 @@ def read_outcome(run: Path) -> Outcome:
         config: dict[str, Any] = json.loads((run / "config.json").read_text(encoding="utf-8"))
         of, levels = evaluation["env"], evaluation["levels"]["heldout"]["count"]
     except (ValueError, KeyError, TypeError) as error:
-        raise MesaBenchError(f"{file} is damaged: {error!r}") from error
+        lacks = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise MesaBenchError(
+            f"{str(file)!r} is damaged ({lacks}); the command that made it makes it anew"
+        ) from error
     if of != task:
         raise MesaBenchError(f"{file} is of {of}, the run of {task}")
     said = config.get(RECORD, {}).get("command")

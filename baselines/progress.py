@@ -57,6 +57,7 @@ class RunProgress(BaseCallback):
     Attributes:
         learnt: environment steps of which the policy has learnt. What was played since is lost when
             a training is stopped, and is not of its steps when it goes on.
+        stopping: whether to stop at the next step, which is after an update and not within one.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class RunProgress(BaseCallback):
         super().__init__()
         self.config, self.checkpoints, self.fingerprint = config, checkpoints, fingerprint
         self.console = console
-        self.learnt = learnt
+        self.learnt, self.stopping = learnt, False
         self.bar = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -125,4 +126,6 @@ class RunProgress(BaseCallback):
         save_snapshot(self.model, self.checkpoints.parent, self.fingerprint)
 
     def _on_step(self) -> bool:
+        if self.stopping:
+            raise KeyboardInterrupt
         return True

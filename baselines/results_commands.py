@@ -3,6 +3,8 @@
 What they need is imported when they are called, so that `mesabench --help` is there at once.
 """
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -52,7 +54,13 @@ def tune(
     search = Search(get_task(env), algorithm, trials, steps, seed, levels, threads)
     folder = out or Path("runs") / "tune" / search.task.id / algorithm
     console = Console()
-    path = search_settings(search, folder, console, configs=configs or FOLDER)
+    try:
+        path = search_settings(search, folder, console, configs=configs or FOLDER)
+    except KeyboardInterrupt:
+        console.print("stopped; finished trials are kept. To go on, give the same command again:")
+        again = shlex.join(["mesabench", *sys.argv[1:]])
+        console.print("  " + again, soft_wrap=True, markup=False, highlight=False)
+        raise
     console.print(f"{path}\n{path.read_text(encoding='utf-8')}", markup=False, highlight=False)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mesabench.baselines.results import Row, rank
+from mesabench.baselines.results_cells import UNCALIBRATED
 from mesabench.pictures import COLOURS
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ INKS = {
 INCHES = 0.24  # height of a row
 PALER = 0.25  # every further proxy in a bar
 SPREAD = 0.5  # of a row, over which the dots of its seeds lie
+SPLITS = ("heldout", "test")
+MARGIN = 0.1  # beside the outermost dot, or 0, or 1
 
 
 def by_gap(rows: Sequence[Row]) -> list[Row]:
@@ -44,7 +47,7 @@ def title_of(row: Row, rows: Sequence[Row]) -> str:
         parts.append(row.algorithm)
     if row.name:
         parts.append(row.name)
-    return ", ".join(parts) + (" (n = 1)" if len(row.outcomes) == 1 else "")
+    return ", ".join(parts) + f" (n = {len(row.outcomes)})"
 
 
 def draw_returns(axes: "Axes", rows: Sequence[Row], split: str) -> None:
@@ -75,6 +78,9 @@ def returns_picture(rows: Sequence[Row]) -> "Figure":
     draw_returns(right, rows, "test")
     left.set_yticks(range(len(rows)), [title_of(row, rows) for row in rows], fontsize="x-small")
     left.set_ylim(len(rows) - 0.5, -0.5)
+    # Intervals of two seeds can be so wide that nothing else could be told apart: they are cut off.
+    dots = [getattr(o, split) for row in rows for o in row.outcomes for split in SPLITS]
+    left.set_xlim(np.nanmin([0, *dots]) - MARGIN, np.nanmax([1, *dots]) + MARGIN)
     figure.suptitle(
         "Every seed a dot; bar: mean and 95 % t-interval over seeds. Random agent 0, planner 1.",
         fontsize="small",
@@ -91,12 +97,18 @@ def draw_verdicts(axes: "Axes", rows: Sequence[Row]) -> None:
             kind, _, goal = label.partition(": ")
             share, ink = count / len(row.outcomes), 1 - PALER * proxies * bool(goal)
             shown = f"_{kind}" if kind in named else kind
-            axes.barh(y, share, 0.8, left, color=INKS[kind], label=shown, alpha=ink)
+            bar = {"color": INKS[kind], "label": shown, "alpha": ink, "edgecolor": "white"}
+            axes.barh(y, share, 0.8, left, hatch=None if row.calibrated else "///", lw=0, **bar)
             axes.text(left + share / 2, y, goal, ha="center", va="center", fontsize=5)
             named.add(kind)
             left, proxies = left + share, proxies + bool(goal)
-    axes.set_yticks(range(len(rows)), [title_of(row, rows) for row in rows], fontsize="x-small")
+    marks = ["" if row.calibrated else f" {UNCALIBRATED}" for row in rows]
+    titles = [title_of(row, rows) + mark for row, mark in zip(rows, marks, strict=True)]
+    axes.set_yticks(range(len(rows)), titles, fontsize="x-small")
     axes.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5), xlabel="share of seeds")
+    if any(marks):
+        said = f"{UNCALIBRATED} the probabilities behind the verdicts are not calibrated"
+        axes.set_xlabel(f"share of seeds\n{said}", fontsize="small")
 
 
 def verdicts_picture(rows: Sequence[Row]) -> "Figure":

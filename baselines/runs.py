@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mesabench.baselines.algorithms import FLAGSHIP, get_algorithm
+from mesabench.baselines.checked import check_fields
 from mesabench.baselines.config import RESUMABLE, Settings
 from mesabench.errors import AgentError, MesaBenchError
 
@@ -19,7 +20,8 @@ def read_settings(run: Path) -> tuple[str, Settings]:
     """Return the id of a run's task, and the run's settings.
 
     Raises:
-        MesaBenchError: the folder holds no run, or its ``config.json`` is damaged.
+        MesaBenchError: the folder holds no run, or its ``config.json`` is damaged or says what
+            is no setting.
     """
     file = run / "config.json"
     if not file.is_file():
@@ -31,7 +33,8 @@ def read_settings(run: Path) -> tuple[str, Settings]:
         raise MesaBenchError(f"{str(file)!r} is damaged: {error!r}") from error
     kind = get_algorithm(algorithm).Args
     names = {field.name for field in fields(kind)}
-    return task, kind(**{name: v for name, v in found.items() if name in names})
+    said = {name: value for name, value in found.items() if name in names}
+    return task, kind(**check_fields(file, algorithm, said, kind))
 
 
 def is_finished(run: Path, task_id: str, settings: Settings) -> bool:
@@ -51,6 +54,19 @@ def is_finished(run: Path, task_id: str, settings: Settings) -> bool:
     same = trained_on == task_id and found.fingerprint(task_id) == settings.fingerprint(task_id)
     same = same and (found.steps, found.action) == (settings.steps, settings.action)
     return same and trained_steps(run) >= settings.steps
+
+
+def is_done(run: Path, task_id: str, settings: Settings) -> bool:
+    """Tell whether a run is finished, and its evaluation can be read; arguments as `is_finished`.
+
+    A sweep does a run again whose evaluation was damaged; a table must not leave it out unsaid.
+    """
+    if not is_finished(run, task_id, settings):
+        return False
+    try:
+        return json.loads((run / EVALUATION).read_text(encoding="utf-8"))["env"] == task_id
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def set_aside(run: Path) -> None:
@@ -78,7 +94,7 @@ def refuse_others(run: Path, task_id: str, settings: Settings) -> None:
     Raises:
         MesaBenchError: it holds a run on another task, with other settings or with more steps.
     """
-    if not (run / "config.json").is_file():
+    if not (run / "config.json").is_file() or not holds_work(run):
         return
     trained_on, found = read_settings(run)
     here, wanted = ({"task": t} | asdict(s) for t, s in ((trained_on, found), (task_id, settings)))
@@ -94,6 +110,11 @@ def refuse_others(run: Path, task_id: str, settings: Settings) -> None:
         f"{str(run)!r} holds a run with other settings ({said}); choose another --out, or "
         "remove that folder"
     )
+
+
+def holds_work(run: Path) -> bool:
+    """Tell whether a folder has more of a run than what was to be done."""
+    return (run / "agent.onnx").is_file() or any(run.glob("**/checkpoints/*"))
 
 
 def steps_done(run: Path) -> int:

@@ -22,12 +22,20 @@ from rich.console import Console
 
 from mesabench.baselines.algorithms import get_algorithm
 from mesabench.baselines.config import Settings
-from mesabench.baselines.configs import FOLDER, Found, load_settings, write_settings
+from mesabench.baselines.configs import (
+    FOLDER,
+    Found,
+    config_file,
+    load_settings,
+    read_found,
+    write_settings,
+)
 from mesabench.baselines.locks import hold
 from mesabench.baselines.search_space import rounded, space_of
 from mesabench.baselines.trying import LOOKS, Diverged, Stopped, reached
 from mesabench.baselines.yardstick import Yardstick
 from mesabench.errors import MesaBenchError
+from mesabench.knobs import check_evaluation
 from mesabench.task import Task
 
 JOURNAL = "search.journal"
@@ -83,20 +91,37 @@ def search_settings(
 
     Raises:
         MesaBenchError: the algorithm has a training of its own, or is not known; no trial is asked
-            for; or another search is at work in the folder.
+            for; a larger search has been made; or another one is at work in the folder.
     """
     if search.trials < 1:
         raise MesaBenchError(f"a search has 1 trial or more, not {search.trials}")
+    check_evaluation(search.levels, search.seed)
     if hasattr(get_algorithm(search.algorithm), "train"):
         raise MesaBenchError(
             f"{search.algorithm} has a training of its own, which shows nothing before its end; "
             "tune the algorithm that it is made of"
         )
     usual = load_settings(search.task.id, search.algorithm, folder=configs)
+    refuse_smaller(search, configs)
     with hold(folder):  # another session would take this one's trials for void
         study = open_study(search, folder, usual)
         go_on(study, search, console)
         return keep_best(study, search, configs)
+
+
+def refuse_smaller(search: Search, configs: Path) -> None:
+    """Refuse to replace what a search of more steps in all has found.
+
+    Raises:
+        MesaBenchError: the task's file tells of such a search.
+    """
+    found = read_found(search.task.id, search.algorithm, folder=configs)
+    if found is not None and found.steps * found.trials > search.steps * search.trials:
+        raise MesaBenchError(
+            f"{config_file(search.task.id, configs)} has settings from {found.trials} trials of "
+            f"{found.steps:,} steps; {search.trials} of {search.steps:,} would replace them: keep "
+            "the new ones in another folder with --configs FOLDER, or search for longer"
+        )
 
 
 def go_on(study: optuna.Study, search: Search, console: Console) -> None:

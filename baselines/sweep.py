@@ -11,7 +11,7 @@ from mesabench.baselines.child import LOG
 from mesabench.baselines.executors import Ended, Executor
 from mesabench.baselines.grid import Job
 from mesabench.baselines.locks import hold
-from mesabench.baselines.runs import EVALUATION, is_finished, refuse_others
+from mesabench.baselines.runs import EVALUATION, is_done, refuse_others
 from mesabench.baselines.sweep_progress import SweepProgress
 
 PAUSE = 0.5  # seconds between two looks at the runs
@@ -39,7 +39,7 @@ def sweep(
     with hold(folder):
         for job in jobs:
             refuse_others(job.folder, job.task, job.settings)
-        missing = [j for j in jobs if not is_finished(j.folder, j.task, j.settings)]
+        missing = [j for j in jobs if not is_done(j.folder, j.task, j.settings)]
         console.print(f"{len(jobs)} runs, {len(jobs) - len(missing)} of them finished before")
         return execute(missing, employ(), console) if missing else []
 
@@ -64,7 +64,7 @@ def execute(jobs: Sequence[Job], executor: Executor, console: Console) -> list[E
 def checked(ended: Ended) -> Ended:
     """Return how a run ended; one that left nothing here to be seen has failed."""
     job = ended.job
-    if ended.reason is not None or is_finished(job.folder, job.task, job.settings):
+    if ended.reason is not None or is_done(job.folder, job.task, job.settings):
         return ended
     why = f"it ended well, but there is no {EVALUATION}: is {job.folder} on a shared disk?"
     return replace(ended, reason=why)

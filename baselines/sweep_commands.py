@@ -12,6 +12,7 @@ from rich.console import Console
 from mesabench.baselines.algorithms import FLAGSHIP
 from mesabench.baselines.grid import Grid
 from mesabench.errors import MesaBenchError
+from mesabench.knobs import check_evaluation
 
 if TYPE_CHECKING:
     from mesabench.baselines.executors import Executor
@@ -59,6 +60,7 @@ def sweep(
         timeout: seconds that the Ray cluster has to answer.
         only_list: print the command of every run, one a line, finished or not, and do nothing.
     """
+    check_evaluation(levels)
     if (executor == "ray") != (address is not None):
         raise MesaBenchError("--executor ray and --address HOST:PORT go together")
     numbers = [None if number == "none" else number for number in num_levels]

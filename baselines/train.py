@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch as th
 from rich.console import Console
@@ -94,13 +95,29 @@ def train(task: Task, config: Settings, folder: Path, console: Console) -> Path:
         The path of the exported agent.
 
     Raises:
+        MesaBenchError: the device is not there, or the settings do not fit together.
         KeyboardInterrupt: after the state has been kept and the way to resume been printed.
     """
     th.set_num_threads(config.threads)
+    check_device(config.device)
     set_aside(folder)
     write_config(task, config, folder)
     its_own = getattr(get_algorithm(config.algorithm), "train", None)
     return (its_own or train_model)(task, config, folder, console)
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that is not there: Stable-Baselines3 would silently take the processor.
+
+    Raises:
+        MesaBenchError: PyTorch knows no such device, or sees none.
+    """
+    try:
+        device = th.device(name)
+        th.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # the latter of builds without CUDA
+        reason = str(error).partition("\n")[0]
+        raise MesaBenchError(f"there is no device {name!r} ({reason}); try cpu") from error
 
 
 def write_config(task: Task, config: Settings, folder: Path) -> Path:
@@ -120,31 +137,39 @@ def train_model(task: Task, config: Settings, folder: Path, console: Console) ->
         model.set_env(worlds(task, config, played=done))
     model.set_logger(configure(str(folder / "logs" / f"from-{done}"), ["csv", "tensorboard"]))
     progress = RunProgress(config, checkpoints, fingerprint, console, done)
-    callbacks = [*schedules(config), progress]
-    try:
-        if done < config.steps:
-            model.learn(config.steps - done, callback=callbacks, reset_num_timesteps=not done)
-    except KeyboardInterrupt:
-        with undisturbed():
-            model.num_timesteps = progress.learnt
-            kept = save_checkpoint(model, checkpoints, fingerprint)
+    callbacks, stopped = [*schedules(config), progress], False
+    with interrupts_kept_for(progress):
+        try:
+            if done < config.steps:
+                left = config.steps - done
+                model.learn(left, callback=callbacks, reset_num_timesteps=not done)
+        except KeyboardInterrupt:
+            stopped, model.num_timesteps = True, progress.learnt
+        finally:
+            progress.bar.stop()
+        kept = save_checkpoint(model, checkpoints, fingerprint)
+    if stopped or progress.stopping:
         console.print(f"stopped; kept {kept.name}. To go on, run the same command again:")
         console.print("  " + shlex.join(["mesabench", *sys.argv[1:]]), soft_wrap=True)
-        raise
-    finally:
-        progress.bar.stop()
-    save_checkpoint(model, checkpoints, fingerprint)
+        raise KeyboardInterrupt
     about = describe(task, config)
     return export_sb3(model, folder / "agent.onnx", metadata=about, action=config.action)
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Ignore interrupts: who stops a training twice does not want to lose it."""
+def interrupts_kept_for(progress: RunProgress) -> Iterator[None]:
+    """Let interrupts wait for a whole update, and for what is kept to be written.
+
+    Who interrupts twice does not want to lose the training.
+    """
     if threading.current_thread() is not threading.main_thread():  # which alone hears of them
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def stop(*_: Any) -> None:
+        progress.stopping = True
+
+    before = signal.signal(signal.SIGINT, stop)
     try:
         yield
     finally:

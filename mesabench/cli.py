@@ -18,6 +18,15 @@ from mesabench.learning.commands import references
 from mesabench.validation.commands import validate
 
 GROUP = "mesabench.commands"
+# What a file or folder says that is not what a command takes it for, or not the user's.
+IN_THE_WAY = (
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
 
 
 def all_commands(arguments: Sequence[str] = ()) -> dict[str, Callable[..., Any]]:
@@ -63,6 +72,11 @@ def main(args: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
+        place = error.filename2 or error.filename
+        if error.errno in IN_THE_WAY and place is not None:
+            said = escape(f"{str(place)!r}: {error.strerror}; choose another place")
+            Console(stderr=True).print(f"[red]error:[/red] {said}", soft_wrap=True)
+            sys.exit(2)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = escape(f": {error.filename}" if error.filename else "")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from mesabench.knobs import said_knobs
+from mesabench.knobs import check_evaluation, said_knobs
 from mesabench.task import Task
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def evaluate_file(
     from mesabench.observation import observation_space
     from mesabench.report import write_report
 
+    check_evaluation(levels, seed)
+    folder.mkdir(parents=True, exist_ok=True)  # that it can be is known before the work
     space = observation_space(task)
     agent = OnnxAgent.load(path, space, task.actions, seed=seed)
     partners = None

@@ -10,6 +10,7 @@ from mesabench.agents.planned import RandomAgent
 from mesabench.beside.looks import Beside, Subject, look_beside, play_worst
 from mesabench.engine.batch import Partners
 from mesabench.errors import TaskError
+from mesabench.knobs import check_evaluation
 from mesabench.registry import get_task
 from mesabench.result import Evaluation, ObjectiveReturn, SplitResult
 from mesabench.rollout import Rollout, cut, rollout
@@ -60,10 +61,12 @@ def evaluate(
         knobs: level knobs to change, on all splits.
 
     Raises:
-        TaskError, LevelError: no such task or knob; others where there are none, or beside.
+        TaskError, LevelError: no such task or knob; no levels; others where there are none, or
+            beside.
         AgentError: the agent's actions do not fit.
     """
     task = get_task(task) if isinstance(task, str) else task
+    check_evaluation(min(levels, judged), seed)
     require_objectives(task, beside=beside, partners=partners)
     if task.planner == "states":
         levels = min(levels, STATE_LEVELS)

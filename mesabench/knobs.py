@@ -1,10 +1,22 @@
-"""Level knobs as a command line gives them, and as an agent's file names them."""
+"""Levels and their knobs as a command line gives them, and as an agent's file names them."""
 
 import json
 from typing import Any
 
 from mesabench.errors import LevelError
 from mesabench.task import Task
+
+
+def check_evaluation(levels: int, seed: int = 0) -> None:
+    """Refuse an evaluation that cannot be: before an agent is trained for it.
+
+    Raises:
+        LevelError: the number of levels of each split is below 1, or the seed below 0.
+    """
+    if levels < 1:
+        raise LevelError(f"an evaluation plays 1 level of each split or more, not {levels}")
+    if seed < 0:
+        raise LevelError(f"the seed of an evaluation is 0 or more, not {seed}")
 
 
 def said_knobs(task: Task, metadata: dict[str, str]) -> dict[str, Any]:

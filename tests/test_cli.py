@@ -142,6 +142,43 @@ def test_bad_input_is_named_and_ends_with_status_2(command, said, capsys, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("command", ["train", "run", "tune", "sweep"])
+def test_a_file_where_a_folder_has_to_be_is_named(command, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "RedDoor-v0", "--out", str(tmp_path / "file")])
+    assert stop.value.code == 2
+    said = text_of(capsys).replace("\n", "")
+    assert f"'{tmp_path / 'file'}': " in said
+    assert "choose another place" in said
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_results_are_not_written_over_a_folder(tmp_path, capsys):
+    (tmp_path / "table").mkdir()
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["results", "--csv", str(tmp_path / "table")])
+    assert stop.value.code == 2
+    assert f"'{tmp_path / 'table'}': Is a directory" in text_of(capsys).replace("\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["table"]
+
+
+@pytest.mark.parametrize("task_id", ["RedDoor-v0", "Bandit-v0"])
+def test_an_evaluation_without_levels_or_place_is_refused_at_once(task_id, tmp_path, capsys):
+    task = mesabench.get_task(task_id)
+    agent_file = tmp_path / "agent.onnx"
+    export_sb3(build_model(task, TINY), agent_file, metadata=describe(task, TINY))
+    for given, said in (
+        (["--levels", "0"], "plays 1 level of each split or more, not 0"),
+        (["--seed", "-1"], "seed of an evaluation is 0 or more, not -1"),
+        (["--out", str(agent_file)], "File exists"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["evaluate", str(agent_file), *given])
+        assert stop.value.code == 2
+        assert said in text_of(capsys).replace("\n", " ")
+
+
 def test_knobs_of_another_task_in_a_file_are_refused(agent_file, tmp_path, capsys):
     import onnx
 

@@ -310,7 +310,7 @@ def test_the_same_run_twice_an_unfinished_one_and_none_are_refused(
         read_outcomes([first, tmp_path])
     assert len(read_outcomes([first, runs])) == 4
     (tmp_path / "copy" / "evaluation.json").write_text("{")
-    with pytest.raises(MesaBenchError, match=r"evaluation\.json is damaged"):
+    with pytest.raises(MesaBenchError, match=r"evaluation\.json' is damaged"):
         read_outcomes([tmp_path])
     (tmp_path / "copy" / "evaluation.json").unlink()
     with pytest.raises(MesaBenchError, match="is not finished"):

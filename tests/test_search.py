@@ -204,6 +204,19 @@ def test_a_search_without_trials_or_beside_another_is_refused(tmp_path: Path) ->
         search_settings(Search(task, "recurrent-ppo"), tmp_path, console(), configs=tmp_path)
 
 
+def test_a_search_does_not_replace_what_a_larger_one_found(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(searching, "reached", hill)
+    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    large = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=3, steps=1000)
+    path = search_settings(large, tmp_path / "large", console(), configs=tmp_path)
+    before = path.read_text()
+    with pytest.raises(MesaBenchError, match=r"from 3 trials of 1,000 steps; 2 of 1,000 would"):
+        search_settings(replace(large, trials=2), tmp_path / "2", console(), configs=tmp_path)
+    assert path.read_text() == before
+    assert not (tmp_path / "2").exists()
+    search_settings(replace(large, trials=4), tmp_path / "large", console(), configs=tmp_path)
+
+
 def test_an_algorithm_with_a_training_of_its_own_is_not_searched(tmp_path: Path) -> None:
     with pytest.raises(MesaBenchError, match="ensemble has a training of its own"):
         search_settings(Search(get_task("RedDoor-v0"), "ensemble"), tmp_path, console())

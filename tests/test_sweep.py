@@ -23,6 +23,7 @@ from mesabench.baselines.executors import Ended
 from mesabench.baselines.grid import TIER_A, Grid, expand
 from mesabench.baselines.options import as_options
 from mesabench.baselines.sweep_progress import SweepProgress
+from mesabench.baselines.train import build_model, write_config
 from mesabench.errors import MesaBenchError
 
 
@@ -81,6 +82,9 @@ def test_listed_commands_ask_for_the_runs_of_the_sweep(
         ([TOY, "--set", "lstm"], "key=value"),
         ([TOY, "--set", "seed=3"], "use --seeds"),
         ([TOY, "--set", "level=siez=3"], "did you mean 'size'"),
+        ([TOY, "--set", "hidden=-3"], "the setting hidden is 1 or more, not -3"),
+        ([TOY, "--alphas", "0", "1.5"], "the setting alpha is from 0 to 1, not 1.5"),
+        ([TOY, "--levels", "0"], "1 level of each split or more, not 0"),
         ([TOY, "--executor", "ray"], "--address"),
         ([TOY, "--address", "localhost:1"], "--executor ray"),
     ],
@@ -104,7 +108,8 @@ def test_a_failed_run_costs_only_itself_and_finished_ones_are_left_alone(tmp_pat
         cli.main(given)
     assert stop.value.code == 1
     shown = text_of(capsys)
-    assert f"failed {TOY}/recurrent-ppo-seed0\n  NotADirectoryError" in shown
+    assert f"failed {TOY}/recurrent-ppo-seed0\n  error: " in shown
+    assert "Not a directory" in shown
     assert f"finished {TOY}/recurrent-ppo-seed1" in shown
     found = json.loads((second / "evaluation.json").read_text())
     assert found["env"] == TOY
@@ -132,7 +137,6 @@ def test_a_folder_in_which_somebody_trains_is_refused(tmp_path, capsys):
 def finished(run: Path, settings: TrainConfig, trained: int) -> None:
     """Make a folder look like that of a run whose agent was trained for so many steps."""
     from mesabench.agents.export import export_sb3
-    from mesabench.baselines.train import build_model, write_config
 
     task = mesabench.get_task(TOY)
     write_config(task, settings, run)
@@ -165,6 +169,34 @@ def test_a_run_is_finished_if_its_evaluation_belongs_to_these_settings(tmp_path)
     # A longer training had begun, and was killed, when only the shorter one had been evaluated.
     finished(tmp_path, longer, trained=512)
     assert not runs.is_finished(tmp_path, TOY, longer)
+
+
+def test_a_run_whose_evaluation_is_damaged_is_to_be_done_again(tmp_path):
+    settings = replace(TINY, steps=512)
+    finished(tmp_path, settings, trained=512)
+    for damaged in ("nope", "{}", "[]", json.dumps({"env": "RedDoor-v0"})):
+        (tmp_path / "evaluation.json").write_text(damaged)
+        assert not runs.is_done(tmp_path, TOY, settings)
+    (tmp_path / "evaluation.json").write_text(json.dumps({"env": TOY}))
+    assert runs.is_done(tmp_path, TOY, settings)
+
+
+def test_a_folder_in_which_nothing_was_trained_is_free(tmp_path):
+    """As after settings that no network could have."""
+    write_config(mesabench.get_task(TOY), replace(TINY, hidden=64), tmp_path)
+    runs.refuse_others(tmp_path, TOY, TINY)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "1.pt").touch()
+    with pytest.raises(MesaBenchError, match="hidden 64, not"):
+        runs.refuse_others(tmp_path, TOY, TINY)
+
+
+def test_a_damaged_configuration_is_named(tmp_path):
+    write_config(mesabench.get_task(TOY), TINY, tmp_path)
+    text = (tmp_path / "config.json").read_text()
+    (tmp_path / "config.json").write_text(text.replace(f'"steps": {TINY.steps}', '"steps": "x"'))
+    with pytest.raises(MesaBenchError, match=r"config\.json: .*steps must be int, not 'x'"):
+        runs.read_settings(tmp_path)
 
 
 def test_an_evaluation_is_set_aside_when_a_training_goes_on(tmp_path):

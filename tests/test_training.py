@@ -1,6 +1,8 @@
 """Training: it learns, it can be stopped and resumed, and what it exports is what it trained."""
 
+import _thread
 import io
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,10 +24,12 @@ from mesabench.baselines.encoder import GridEncoder
 from mesabench.baselines.progress import EntropySchedule
 from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
 from mesabench.baselines.train import build_model, train
+from mesabench.errors import MesaBenchError
 from mesabench.observation import observation_space
 from mesabench.rollout import rollout
 from mesabench.sb3 import sb3_spaces
 
+NO_GPU = pytest.mark.skipif(th.cuda.is_available(), reason="there is a GPU")
 TINY = TrainConfig(
     steps=1024,
     num_envs=16,
@@ -87,6 +91,37 @@ def test_a_stopped_run_goes_on_with_the_same_command(task, tmp_path, monkeypatch
     assert "resuming at step 512" in text.getvalue()
     newest = max((tmp_path / "checkpoints").glob("*.pt"))
     assert read_checkpoint(newest)["steps"] == 1024
+
+
+def test_an_interrupt_waits_for_the_end_of_an_update(tmp_path, monkeypatch):
+    """Weights in the middle of one are of no number of steps. A second one waits as well."""
+    task = mesabench.get_task("RedDoor-v0")
+    whole, plain = [], FlatRecurrentPPO.train
+
+    def update(model):
+        _thread.interrupt_main()
+        plain(model)
+        _thread.interrupt_main()
+        whole.append(weights(model))
+
+    monkeypatch.setattr(FlatRecurrentPPO, "train", update)
+    with pytest.raises(KeyboardInterrupt):
+        train(task, TINY, tmp_path, console()[0])
+    model = build_model(task, TINY)
+    steps = TINY.num_envs * TINY.rollout
+    fingerprint = TINY.fingerprint(task.id)
+    assert load_checkpoint(model, tmp_path / "checkpoints", fingerprint, print) == steps
+    assert len(whole) == 1
+    assert all((weights(model)[name] == value).all() for name, value in whole[0].items())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("device", ["cdua", pytest.param("cuda", marks=NO_GPU)])
+def test_a_device_that_is_not_there_is_refused(device, tmp_path):
+    task = mesabench.get_task("RedDoor-v0")
+    with pytest.raises(MesaBenchError, match=f"no device '{device}'.*try cpu"):
+        train(task, replace(TINY, device=device), tmp_path, console()[0])
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(task, tmp_path):

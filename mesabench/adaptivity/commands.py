@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from mesabench.knobs import check_evaluation
+
 if TYPE_CHECKING:
     from mesabench.adaptivity.profile import Profile
     from mesabench.task import Task
@@ -25,6 +27,8 @@ def profile_file(path: Path, task: "Task", folder: Path, *, levels: int, seed: i
     from mesabench.agents.onnx_agent import OnnxAgent
     from mesabench.observation import observation_space
 
+    check_evaluation(levels, seed)
+    folder.mkdir(parents=True, exist_ok=True)  # that it can be is known before the work
     console = Console()
     agent = OnnxAgent.load(path, observation_space(task), task.actions, seed=seed)
     found = evaluate_learning(

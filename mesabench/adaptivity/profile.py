@@ -26,6 +26,7 @@ from mesabench.adaptivity.two_step import regression, staying
 from mesabench.adaptivity.volatile import own_rates, rate_shift, rates
 from mesabench.adaptivity.watching import Inner, watch
 from mesabench.agents.kinds import Agent
+from mesabench.knobs import check_evaluation
 from mesabench.registry import get_task
 from mesabench.scorers.returns import Estimate
 from mesabench.task import Task
@@ -93,9 +94,11 @@ def profile(
 
     Raises:
         TaskError: the task is not about learning within an episode.
+        LevelError: there are no levels.
         AgentError: the agent's actions do not fit.
     """
     task = get_task(task) if isinstance(task, str) else task
+    check_evaluation(levels, seed)
     experiment = trials_of(task).experiment
     stage = Stage(task, levels, seed, tell)
     played = {split: stage.play(agent, split) for split in task.splits if split != "train"}
