@@ -32,7 +32,9 @@ def train(
 ) -> None:
     """Train an agent on a task; the same command resumes a run that was stopped.
 
-    Settings that are not given are those of baselines/configs/<task>.yaml, where there are any.
+    It goes on from its last update, on other levels than a run that was never stopped; with more
+    --steps a finished run goes on likewise, at the rates of the longer training. Settings that are
+    not given are those of baselines/configs/<task>.yaml, where there are any.
 
     Args:
         env: id of the task.
@@ -62,8 +64,8 @@ def run(
 ) -> None:
     """Train an agent, export it, evaluate it on all splits and write the page with its verdict.
 
-    The same command resumes a run that was stopped. Settings that are not given are those of
-    baselines/configs/<task>.yaml, where there are any.
+    The same command resumes a run that was stopped, as that of `mesabench train` does. Settings
+    that are not given are those of baselines/configs/<task>.yaml, where there are any.
 
     Args:
         env: id of the task.

@@ -24,7 +24,7 @@ from mesabench.agents.signature import (
     Rows,
     observed,
 )
-from mesabench.errors import AgentError, unknown
+from mesabench.errors import AgentError, listed, unknown
 
 if TYPE_CHECKING:
     import torch
@@ -112,6 +112,8 @@ def export_zip(
     """
     if algorithm not in ALGORITHMS:
         raise AgentError(unknown("algorithm", algorithm, ALGORITHMS))
+    if not Path(path_zip).is_file() and not Path(f"{path_zip}.zip").is_file():
+        raise AgentError(f"there is no file {str(path_zip)!r}")
     import sb3_contrib
     import stable_baselines3
 
@@ -120,7 +122,11 @@ def export_zip(
         model = kind.load(path_zip, device="cpu")
     # Unpickling raises whatever the file's classes raise.
     except Exception as error:
-        raise AgentError(f"{algorithm} cannot load {str(path_zip)!r}: {error}") from error
+        others = listed([name for name in ALGORITHMS if name != algorithm])
+        raise AgentError(
+            f"{algorithm} cannot load {str(path_zip)!r}: {error}; if another class wrote it, say "
+            f"which: --algorithm {others}"
+        ) from error
     return export_sb3(model, path, metadata=metadata, action=action)
 
 
