@@ -5,6 +5,7 @@ from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, Literal
 
 import tyro
+from rich.console import Console
 
 from mesabench.baselines.algorithms import ALGORITHMS, FLAGSHIP, get_algorithm
 from mesabench.baselines.config import Settings
@@ -57,6 +58,9 @@ class ByAlgorithm:
                     f"settings begin from those of {task!r}, which stands first, but the task is "
                     f"{env!r}: put it before the options"
                 )
+            if tuned and usual != get_algorithm(chosen).Args():
+                said = "settings begin from what is tuned for the task; --no-tuned: from defaults"
+                Console().print(said, soft_wrap=True, highlight=False)
             perform(env, **options)
 
         parameters = [p for p in signature(perform).parameters.values() if p.name != "config"]

@@ -102,6 +102,16 @@ class Grid:
                 found.append(Job(pair[0], settings, folder / pair[0] / run_name(settings), levels))
         return found
 
+    def tuned_pairs(self) -> tuple[int, int]:
+        """Return how many pairs of task and algorithm have tuned settings, and how many there are.
+
+        Raises:
+            MesaBenchError: there is no such task, group or algorithm.
+        """
+        pairs = [*product(expand(self.tasks), dict.fromkeys(self.algorithms))]
+        usual = {name: get_algorithm(name).Args() for name in self.algorithms}
+        return sum(self.tuned and tuned(*pair) != usual[pair[1]] for pair in pairs), len(pairs)
+
     def _settings(self, task: str, algorithm: str) -> Settings:
         usual = tuned(task, algorithm) if self.tuned else get_algorithm(algorithm).Args()
         settings = replace(usual, threads=1)  # more runs at once are faster

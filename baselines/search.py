@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from rich.console import Console
 
@@ -30,6 +28,7 @@ from mesabench.baselines.configs import (
     read_found,
     write_settings,
 )
+from mesabench.baselines.journal import open_journal
 from mesabench.baselines.locks import hold
 from mesabench.baselines.search_space import rounded, space_of
 from mesabench.baselines.trying import LOOKS, Diverged, Stopped, reached
@@ -154,25 +153,6 @@ def open_study(search: Search, folder: Path, usual: Settings) -> optuna.Study:
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
     return study
-
-
-def open_journal(file: Path) -> JournalStorage:
-    """Open a journal; a line that a full disk or a kill cut short is taken off its end.
-
-    Optuna passes over such a line while it is the last, but would write the next one behind it.
-
-    Raises:
-        MesaBenchError: the journal is damaged.
-    """
-    if file.is_file():
-        with file.open("r+b") as journal:
-            journal.truncate(journal.read().rfind(b"\n") + 1)
-    try:
-        return JournalStorage(JournalFileBackend(str(file)))
-    except ValueError as error:
-        raise MesaBenchError(
-            f"{str(file)!r} is damaged ({error}); remove it to search anew, or choose another --out"
-        ) from error
 
 
 def read_usual(study: optuna.Study, search: Search) -> Settings:

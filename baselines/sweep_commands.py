@@ -74,6 +74,14 @@ def sweep(
     from mesabench.baselines.sweep import sweep as do_all
 
     console = Console()
+    searched, pairs = grid.tuned_pairs()
+    if 0 < searched < pairs:  # of which a table of algorithms says nothing
+        console.print(
+            f"{searched} of {pairs} pairs of task and algorithm begin from tuned settings, the "
+            "others from defaults; --no-tuned compares algorithms at their defaults",
+            soft_wrap=True,
+            highlight=False,
+        )
     try:
         failed = do_all(runs, out, lambda: choose(executor, jobs, address, timeout), console)
     except KeyboardInterrupt:

@@ -210,7 +210,9 @@ def test_zip_files(tmp_path):
     assert (play(OnnxAgent.load(path, SPACE, ACTIONS)) == play(Sb3Agent(model))).all()
     with pytest.raises(AgentError, match=r"unknown algorithm 'RecurentPPO'.*did you mean"):
         export_zip(tmp_path / "model.zip", path, algorithm="RecurentPPO")
-    with pytest.raises(AgentError, match="RecurrentPPO cannot load .* say which: --algorithm PPO,"):
+    with pytest.raises(
+        AgentError, match=r"RecurrentPPO cannot load .* say which: --algorithm PPO,"
+    ):
         export_zip(path, path)
     with pytest.raises(AgentError, match=r"no file '.*nowhere\.zip'"):
         export_zip(tmp_path / "nowhere.zip", path)

@@ -18,12 +18,9 @@ import mesabench
 from mesabench import cli
 from mesabench.baselines import child, locks, runs
 from mesabench.baselines.algorithms import ALGORITHMS
-from mesabench.baselines.config import TrainConfig
 from mesabench.baselines.executors import Ended
 from mesabench.baselines.grid import TIER_A, Grid, expand
-from mesabench.baselines.options import as_options
 from mesabench.baselines.sweep_progress import SweepProgress
-from mesabench.baselines.train import build_model, write_config
 from mesabench.errors import MesaBenchError
 
 
@@ -36,6 +33,17 @@ def test_a_grid_has_every_combination_once_and_every_first_seed_first():
     assert len(found) == 2**4
     assert Path("out/RedDoor-v0/ppo-alpha0.03-levels100-seed3") in {job.folder for job in jobs}
     assert all(job.settings.threads == 1 for job in jobs)
+
+
+def test_a_sweep_of_unequal_chances_says_so(tmp_path, capsys, monkeypatch):
+    """Settings were searched for some algorithms, but not for all."""
+    monkeypatch.setattr("mesabench.baselines.sweep.sweep", lambda *given: [])
+    several = ["sweep", "RedDoor-v0", "--algorithms", "recurrent-ppo", "ppo-frames"]
+    for more, said in (([], "1 of 2 pairs of task and algorithm"), (["--no-tuned"], "")):
+        cli.main([*several, *more, "--out", str(tmp_path)])
+        shown = text_of(capsys)
+        assert said in shown
+        assert bool(shown.strip()) == bool(said)
 
 
 def test_groups_stand_for_their_tasks():
@@ -132,97 +140,6 @@ def test_a_folder_in_which_somebody_trains_is_refused(tmp_path, capsys):
     assert "another process trains in" in shown
     assert f"process {os.getpid()} of" in shown
     assert [path.name for path in tmp_path.iterdir()] == [locks.RUN_LOCK]
-
-
-def finished(run: Path, settings: TrainConfig, trained: int) -> None:
-    """Make a folder look like that of a run whose agent was trained for so many steps."""
-    from mesabench.agents.export import export_sb3
-
-    task = mesabench.get_task(TOY)
-    write_config(task, settings, run)
-    (run / "evaluation.json").write_text("{}")
-    export_sb3(build_model(task, settings), run / "agent.onnx")
-    import onnx
-
-    model = onnx.load(run / "agent.onnx")
-    for prop in model.metadata_props:
-        if prop.key == "training_steps":
-            prop.value = str(trained)
-    onnx.save(model, run / "agent.onnx")
-
-
-def test_a_run_is_finished_if_its_evaluation_belongs_to_these_settings(tmp_path):
-    settings = replace(TINY, steps=512)
-    finished(tmp_path, settings, trained=512)
-    assert runs.is_finished(tmp_path, TOY, settings)
-    assert runs.is_finished(tmp_path, TOY, replace(settings, threads=2, checkpoint_every=1))
-    longer, other = replace(settings, steps=1024), replace(settings, entropy=0.5)
-    for wanted in (longer, other, replace(settings, action="sample")):
-        assert not runs.is_finished(tmp_path, TOY, wanted)
-    runs.refuse_others(tmp_path, TOY, longer)
-    with pytest.raises(MesaBenchError, match=r"entropy 0\.01, not 0\.5"):
-        runs.refuse_others(tmp_path, TOY, other)
-    with pytest.raises(MesaBenchError, match="steps 512, not 256"):
-        runs.refuse_others(tmp_path, TOY, replace(settings, steps=256))
-    with pytest.raises(MesaBenchError, match="task DeceptiveToy-v0, not Bandit-v0"):
-        runs.refuse_others(tmp_path, "Bandit-v0", settings)
-    # A longer training had begun, and was killed, when only the shorter one had been evaluated.
-    finished(tmp_path, longer, trained=512)
-    assert not runs.is_finished(tmp_path, TOY, longer)
-
-
-def test_a_run_whose_evaluation_is_damaged_is_to_be_done_again(tmp_path):
-    settings = replace(TINY, steps=512)
-    finished(tmp_path, settings, trained=512)
-    for damaged in ("nope", "{}", "[]", json.dumps({"env": "RedDoor-v0"})):
-        (tmp_path / "evaluation.json").write_text(damaged)
-        assert not runs.is_done(tmp_path, TOY, settings)
-    (tmp_path / "evaluation.json").write_text(json.dumps({"env": TOY}))
-    assert runs.is_done(tmp_path, TOY, settings)
-
-
-def test_a_folder_in_which_nothing_was_trained_is_free(tmp_path):
-    """As after settings that no network could have."""
-    write_config(mesabench.get_task(TOY), replace(TINY, hidden=64), tmp_path)
-    runs.refuse_others(tmp_path, TOY, TINY)
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "1.pt").touch()
-    with pytest.raises(MesaBenchError, match="hidden 64, not"):
-        runs.refuse_others(tmp_path, TOY, TINY)
-
-
-def test_a_damaged_configuration_is_named(tmp_path):
-    write_config(mesabench.get_task(TOY), TINY, tmp_path)
-    text = (tmp_path / "config.json").read_text()
-    (tmp_path / "config.json").write_text(text.replace(f'"steps": {TINY.steps}', '"steps": "x"'))
-    with pytest.raises(MesaBenchError, match=r"config\.json: .*steps must be int, not 'x'"):
-        runs.read_settings(tmp_path)
-
-
-def test_an_evaluation_is_set_aside_when_a_training_goes_on(tmp_path):
-    """Or else an agent would be taken for evaluated that never was."""
-    arguments = ["train", TOY, *as_options(replace(TINY, steps=512)), "--out", str(tmp_path)]
-    cli.main(arguments)
-    (tmp_path / "evaluation.json").write_text("{}")
-    assert runs.is_finished(tmp_path, TOY, replace(TINY, steps=512))
-    cli.main([*arguments, "--steps", "1024"])
-    assert runs.trained_steps(tmp_path) == 1024
-    assert not runs.is_finished(tmp_path, TOY, replace(TINY, steps=1024))
-    assert [p.name for p in tmp_path.glob("*evaluation.json")] == ["before.evaluation.json"]
-
-
-def test_a_sweep_refuses_a_folder_with_other_runs_and_leaves_it_as_it_is(tmp_path, capsys):
-    run = tmp_path / TOY / "recurrent-ppo-seed0"
-    finished(run, replace(TINY, steps=512, entropy=0.5), trained=512)
-    before = {path: path.read_bytes() for path in run.iterdir()}
-    with pytest.raises(SystemExit):
-        cli.main(command(tmp_path, TOY))
-    assert "other settings (entropy 0.5, not 0.01)" in text_of(capsys)
-    for name in ("run", "train"):
-        with pytest.raises(SystemExit):
-            cli.main([name, TOY, "--lstm", "9", "--out", str(run)])
-        assert "lstm 8, not 9" in text_of(capsys)
-    assert {path: path.read_bytes() for path in run.iterdir()} == before
 
 
 def test_one_sweep_at_a_time_and_the_error_says_whose(tmp_path, capsys):

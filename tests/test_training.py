@@ -4,7 +4,6 @@ import _thread
 import io
 import signal
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -13,12 +12,13 @@ import torch as th
 from rich.console import Console
 from sb3_contrib import RecurrentPPO
 from stable_baselines3.common.callbacks import BaseCallback
+from tiny_runs import weights
 
 import mesabench
 from mesabench.agents.onnx_agent import OnnxAgent
 from mesabench.agents.sb3_agent import Sb3Agent
 from mesabench.baselines import bench, commands, progress
-from mesabench.baselines.checkpoints import load_checkpoint, read_checkpoint, save_checkpoint
+from mesabench.baselines.checkpoints import load_checkpoint, read_checkpoint
 from mesabench.baselines.config import QUICK_STEPS, TrainConfig
 from mesabench.baselines.encoder import GridEncoder
 from mesabench.baselines.progress import EntropySchedule
@@ -49,10 +49,6 @@ def console() -> tuple[Console, io.StringIO]:
 @pytest.fixture(params=mesabench.task_ids(None))
 def task(request):
     return mesabench.get_task(request.param)
-
-
-def weights(model) -> dict[str, np.ndarray]:
-    return {k: v.numpy().copy() for k, v in model.policy.state_dict().items()}
 
 
 def test_training_moves_the_weights_and_exports_the_same_agent(task, tmp_path):
@@ -124,27 +120,6 @@ def test_a_device_that_is_not_there_is_refused(device, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(task, tmp_path):
-    model, fingerprint = build_model(task, TINY), TINY.fingerprint(task.id)
-    model.num_timesteps = 512
-    save_checkpoint(model, tmp_path, fingerprint)
-    sound = weights(model)
-    model.num_timesteps = 1024
-    with th.no_grad():
-        for parameter in model.policy.parameters():
-            parameter.add_(1.0)
-    damaged = save_checkpoint(model, tmp_path, fingerprint)
-    data = bytearray(damaged.read_bytes())
-    for cut in (bytes(data[: len(data) // 2]), bytes(data[:-9]) + b"\xff" + bytes(data[-8:]), b""):
-        damaged.write_bytes(cut)
-        said: list[str] = []
-        assert load_checkpoint(model, tmp_path, fingerprint, said.append) == 512
-        assert damaged.name in said[0]
-        assert not damaged.exists()
-        assert damaged.with_suffix(".damaged").read_bytes() == cut
-        assert all((weights(model)[name] == value).all() for name, value in sound.items())
-
-
 class Weights(BaseCallback):
     """Notes the weight of the entropy in each update."""
 
@@ -172,38 +147,6 @@ def test_the_weight_of_the_entropy_falls_in_a_straight_line_also_in_a_resumed_ru
     )
     begun = range(done, steps, TINY.num_envs * TINY.rollout)
     assert noted.found == pytest.approx([0.4 * (1 - at / steps) for at in begun])
-
-
-def test_a_checkpoint_of_other_settings_is_left_aside(task, tmp_path):
-    model = build_model(task, TINY)
-    model.num_timesteps = 512
-    save_checkpoint(model, tmp_path, "another fingerprint")
-    said: list[str] = []
-    assert load_checkpoint(model, tmp_path, TINY.fingerprint(task.id), said.append) == 0
-    assert "other settings" in said[0]
-    for steps in (128, 256):  # are not taken for the oldest of three
-        model.num_timesteps = steps
-        save_checkpoint(model, tmp_path, TINY.fingerprint(task.id))
-    assert [path.stem for path in sorted(tmp_path.glob("*.pt"))] == [f"{128:012d}", f"{256:012d}"]
-    assert len([*tmp_path.glob("*.other")]) == 1
-
-
-def test_checkpoints_execute_nothing(tmp_path):
-    class Bomb:
-        def __reduce__(self):
-            return (Path.touch, (tmp_path / "boom",))
-
-    import hashlib
-
-    payload = io.BytesIO()
-    th.save({"fingerprint": Bomb()}, payload)
-    data = payload.getvalue()
-    (tmp_path / "1.pt").write_bytes(hashlib.sha256(data).digest() + data)
-    said: list[str] = []
-    model = build_model(mesabench.get_task(mesabench.task_ids(None)[0]), TINY)
-    assert load_checkpoint(model, tmp_path, "x", said.append) == 0
-    assert said
-    assert not (tmp_path / "boom").exists()
 
 
 # That every task can be trained and evaluated is tested by itself: one of either kind will do.

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mesabench.baselines.config import TrainConfig
 
 HANGS = 900.0  # seconds after which a process that is waited for will never be done
@@ -25,6 +27,11 @@ def command(out: Path, *more: str, steps: int = 512) -> list[str]:
 def text_of(capsys) -> str:
     out = capsys.readouterr()
     return re.sub(r"\x1b\[[0-9;]*m", "", out.out + out.err)
+
+
+def weights(model: Any) -> dict[str, np.ndarray]:
+    """Return copies of a model's weights by name."""
+    return {name: value.numpy().copy() for name, value in model.policy.state_dict().items()}
 
 
 def until(happens: Callable[[], Any], seconds: float = HANGS) -> None:
