@@ -43,4 +43,9 @@ def __getattr__(name: str):
     return getattr(import_module(_LAZY[name]), name)
 
 
+def __dir__() -> list[str]:
+    """List what is imported when it is used as well."""
+    return sorted({*globals(), *__all__})
+
+
 register()

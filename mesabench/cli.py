@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from typing import Any
 
 import tyro
@@ -57,7 +57,10 @@ def all_commands(arguments: Sequence[str] = ()) -> dict[str, Callable[..., Any]]
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command that the arguments name."""
+    """Run the command that the arguments name, or say which version this is."""
+    if (sys.argv[1:] if args is None else args) == ["--version"]:
+        print(f"mesabench {version('mesabench')}")
+        return
     try:
         tyro.extras.subcommand_cli_from_dict(
             all_commands(sys.argv[1:] if args is None else args),

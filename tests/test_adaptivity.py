@@ -189,6 +189,7 @@ def test_bayes_passes_and_is_written_down(task: str, tmp_path: Path) -> None:
         found.splits.keys() == found.references.keys() == get_task(task).splits.keys() - {"train"}
     )
     check_files(tmp_path, found)
+    assert len(repr(found)) < 20_000  # whoever prints it wants to read it
 
 
 def test_an_agent_that_never_chooses_is_written_down_too(tmp_path: Path) -> None:

@@ -64,6 +64,11 @@ def text_of(capsys) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", out.out + out.err)
 
 
+def test_the_version_is_the_packages(capsys):
+    cli.main(["--version"])
+    assert capsys.readouterr().out == f"mesabench {mesabench.__version__}\n"
+
+
 def test_list_names_every_task_and_its_objectives(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     cli.main(["list"])

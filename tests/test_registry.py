@@ -42,6 +42,10 @@ def run(code, *, cwd, **env):
 # --- names ----------------------------------------------------------------------------------------
 
 
+def test_what_is_imported_late_can_be_found_by_completion():
+    assert {*mesabench.__all__} <= {*dir(mesabench)}
+
+
 def test_unknown_task_names_the_nearest():
     with pytest.raises(
         TaskError, match=r"unknown task 'KeyChests-v0'.*did you mean 'KeysChests-v0'"

@@ -5,7 +5,7 @@ is not played. Everybody plays the same levels, the first ones of each split.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -65,9 +65,9 @@ class Profile:
     agent: str
     levels: int
     seed: int
-    splits: dict[str, Shown]
-    controls: dict[str, Shown]
-    references: dict[str, dict[str, Shown]]
+    splits: dict[str, Shown] = field(repr=False)
+    controls: dict[str, Shown] = field(repr=False)
+    references: dict[str, dict[str, Shown]] = field(repr=False)
     compared: dict[str, Estimate]
     statements: tuple[str, ...] = ()
     passes: tuple[Mark, ...] = ()
