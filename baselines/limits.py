@@ -20,7 +20,6 @@ COUNTS = (
     "gradient_steps",
     "gru",
     "hidden",
-    "iterations",
     "kept_levels",
     "lstm",
     "members",
@@ -50,6 +49,7 @@ SHARES = (
 LIMITS: dict[str, tuple[float, float]] = {
     **dict.fromkeys(COUNTS, (1, math.inf)),
     **dict.fromkeys(SHARES, (0, 1)),
+    "iterations": (2, math.inf),  # a plan of one looks nowhere
     "entropy": (0, math.inf),
     "last_entropy": (0, math.inf),
     "learning_rate": (0, math.inf),

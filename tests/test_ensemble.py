@@ -146,13 +146,3 @@ def test_members_that_are_finished_are_left_as_they_are(tmp_path, monkeypatch):
     (run / "agent.onnx").unlink()
     assert train(task, TINY, tmp_path, console).read_bytes() == before
     assert trained == [settings.seed]
-
-
-def test_an_ensemble_without_members_is_refused(tmp_path):
-    with pytest.raises(MesaBenchError, match="one member or more, not 0"):
-        train(
-            mesabench.get_task("RedDoor-v0"),
-            replace(TINY, members=0),
-            tmp_path,
-            Console(file=io.StringIO()),
-        )

@@ -17,7 +17,6 @@ from rich.console import Console
 
 from mesabench.baselines.config import TrainConfig
 from mesabench.engine.codes import NUM_COLOURS
-from mesabench.errors import MesaBenchError
 from mesabench.files import write_whole
 from mesabench.task import Task
 
@@ -62,7 +61,6 @@ def train(task: Task, args: Args, folder: Path, console: Console) -> Path:
     """Train the members that are not finished and merge all of them; return the agent's path.
 
     Raises:
-        MesaBenchError: the ensemble has no members.
         KeyboardInterrupt: after the state of the member in training has been kept.
     """
     import onnx
@@ -71,8 +69,6 @@ def train(task: Task, args: Args, folder: Path, console: Console) -> Path:
     from mesabench.baselines.train import describe
     from mesabench.baselines.train import train as train_one
 
-    if args.members < 1:
-        raise MesaBenchError(f"an ensemble has one member or more, not {args.members}")
     agents = []
     for number in range(args.members):
         settings, run = member(args, number), folder / f"member-{number}"

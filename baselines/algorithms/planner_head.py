@@ -20,7 +20,6 @@ from mesabench.baselines.config import OnPolicy
 from mesabench.baselines.encoder import GridEncoder
 from mesabench.baselines.on_policy import on_policy
 from mesabench.engine.codes import VIEW
-from mesabench.errors import MesaBenchError
 from mesabench.task import Task
 
 if TYPE_CHECKING:
@@ -50,16 +49,7 @@ class Args(OnPolicy):
 
 
 def build(task: Task, args: Args, env: "VecEnv") -> PPO:
-    """Build an untrained model.
-
-    Raises:
-        MesaBenchError: there are too few iterations or moves.
-    """
-    if args.iterations < 2 or args.moves < 1:
-        raise MesaBenchError(
-            f"a plan has 2 iterations or more and 1 move or more, not {args.iterations} and"
-            f" {args.moves}"
-        )
+    """Build an untrained model."""
     return PPO(
         "MultiInputPolicy",
         env,
