@@ -38,6 +38,12 @@ def test_every_number_has_its_limits(algorithm: str) -> None:
                 replace(usual, **{name: value})
 
 
+def test_a_discount_of_zero_is_one() -> None:
+    """And not the task's."""
+    config = TrainConfig(num_envs=2, rollout=8, minibatches=2, lstm=4, hidden=4, discount=0.0)
+    assert build_model(TASK, config).gamma == 0.0  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(("minibatches", "rollout"), [(128, 1), (1000, 8), (4, 5)])
 def test_minibatches_have_two_samples_or_more(minibatches: int, rollout: int) -> None:
     """One sample has no standard deviation: stock RecurrentPPO would divide by NaN."""

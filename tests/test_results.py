@@ -36,7 +36,13 @@ from mesabench.baselines.results_page import (
     made_anew,
     write_page,
 )
-from mesabench.baselines.results_plots import INKS, by_gap, draw_returns, verdicts_picture
+from mesabench.baselines.results_plots import (
+    INKS,
+    by_gap,
+    draw_returns,
+    returns_picture,
+    verdicts_picture,
+)
 from mesabench.baselines.results_tables import as_frame, as_latex, as_markdown
 from mesabench.errors import MesaBenchError
 from mesabench.scorers.verdict import Verdict
@@ -291,6 +297,19 @@ def test_every_seed_is_a_dot_and_shares_fill_a_bar() -> None:
     bars = verdicts_picture(rows).axes[0].patches
     widths = [sum(b.get_width() for b in bars if round(b.get_y() + 0.4) == y) for y in (0, 1)]
     assert widths == pytest.approx([1, 1])
+
+
+def test_pictures_mark_what_is_not_calibrated_and_are_not_squeezed_by_wide_intervals() -> None:
+    given = {"RedDoor-v0": True, "KeysChests-v0": False}
+    pairs = [(task, sure, seed) for task, sure in given.items() for seed in (0, 1)]
+    rows = rows_of([outcome(s, task=t, calibrated=sure, test=float(s)) for t, sure, s in pairs])
+    assert all(row.test.low is not None and row.test.low < -5 for row in rows)  # t of one degree
+    axes = verdicts_picture(rows).axes[0]
+    titles = {label.get_text() for label in axes.get_yticklabels()}
+    assert titles == {"RedDoor-v0 (n = 2)", "KeysChests-v0 (n = 2) †"}
+    assert {bar.get_hatch() for bar in axes.patches} == {None, "///"}
+    low, high = returns_picture(rows).axes[0].get_xlim()
+    assert -0.2 < low < 0 < 1 < high < 1.2
 
 
 def test_pictures_begin_with_the_task_on_which_returns_fall_farthest() -> None:
