@@ -1,102 +1,232 @@
-"""What a search tries, and what it looks at while a trial is trained."""
+"""Learning tasks: what their trials pay, tested against the processes that the docstrings name."""
 
-from collections.abc import Callable
-from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
+from numpy.typing import NDArray
 
-from mesabench.adaptivity.references import BAYES, RANDOM, references_for
-from mesabench.agents.planned import PlannedAgent, RandomAgent
-from mesabench.baselines import trying
-from mesabench.baselines.algorithms import ALGORITHMS, get_algorithm
-from mesabench.baselines.config import Settings, TrainConfig
-from mesabench.baselines.search_space import SPACE, rounded, space_of
-from mesabench.baselines.train import build_model
-from mesabench.baselines.trying import Diverged, Stopped, reached
-from mesabench.baselines.yardstick import FIRST, Yardstick
-from mesabench.evaluation import LEVELS
+import mesabench
+from mesabench.agents.planned import RandomAgent
+from mesabench.engine import codes
+from mesabench.engine.batch import Engine
+from mesabench.engine.world import DIR, X, Y
+from mesabench.observation import observe_batch
 from mesabench.registry import get_task
+from mesabench.rollout import Rollout, rollout
+from mesabench.task import Task
+from mesabench.trials import NO_CHOICE, TrialHistory, read_choices, read_history
+
+TASKS = mesabench.task_ids("learning")
+SPLITS = [(i, split) for i in TASKS for split in get_task(i).splits]
+LEVELS = 512
+SIGMAS = 4.5  # a right figure is off by more once in 150,000
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_what_is_searched_are_settings_and_holds_the_usual_ones(algorithm: str) -> None:
-    usual: Settings = get_algorithm(algorithm).Args()
-    space = space_of(usual)
-    assert {*space} <= {field.name for field in fields(usual)}
-    assert "learning_rate" in space
-    assert "seed" not in SPACE
-    for name, where in space.items():
-        assert where._contains(where.to_internal_repr(getattr(usual, name)))
+@pytest.fixture(params=TASKS)
+def task(request) -> Task:
+    return get_task(request.param)
 
 
-def test_numbers_are_tried_as_they_are_written_down() -> None:
-    assert rounded({"learning_rate": 0.00123456, "rollout": 64}) == {
-        "learning_rate": 0.00123,
-        "rollout": 64,
-    }
-
-
-@pytest.mark.parametrize("task_id", ["RedDoor-v0", "DeceptiveToy-v0"])
-def test_the_yardstick_runs_from_random_to_planned(task_id: str) -> None:
+def chosen(task_id: str, split: str, actions: int | None = None) -> tuple[Rollout, TrialHistory]:
     task = get_task(task_id)
-    yardstick = Yardstick(task, 64)
-    assert yardstick.share(PlannedAgent(task, {task.base.name: 1.0})) == pytest.approx(1)
-    assert yardstick.share(RandomAgent(task.actions, 0)) == pytest.approx(0)
-    assert abs(yardstick.share(RandomAgent(task.actions, 1))) < 0.2
+    played = rollout(RandomAgent(actions or task.actions, seed=3), task, split, LEVELS)
+    return played, read_history(played)
 
 
-def test_the_yardstick_of_a_learning_task_runs_from_random_to_bayes() -> None:
-    task = get_task("Bandit-v0")
-    yardstick, others = Yardstick(task, 64), references_for(task, "heldout", 0)
-    assert yardstick.share(others[BAYES]()) == pytest.approx(1)
-    assert yardstick.share(others[RANDOM]()) == pytest.approx(0)
+def memories(played: Rollout) -> NDArray[np.int64]:
+    """Return the worlds' memory before every step, int64 [T, N, 8]."""
+    engine, found = played.begin(), []
+    for actions in played.actions:
+        found.append(engine.world.memory.astype(np.int64))
+        engine.step(actions.astype(np.int64))
+    return np.array(found)
 
 
-def test_a_search_sees_held_out_levels_that_no_evaluation_reports() -> None:
-    yardstick = Yardstick(get_task("RedDoor-v0"), 8)
-    assert min(yardstick.levels) >= FIRST > LEVELS
+def near(found: float, expected: float, error: float) -> bool:
+    return abs(found - expected) <= SIGMAS * error
 
 
-@pytest.mark.parametrize("algorithm", ["recurrent-ppo", "qrdqn"])
-def test_a_trial_is_looked_at_along_the_way_and_stopped_where_it_is_not_promising(
-    algorithm: str, monkeypatch
+@pytest.mark.parametrize(("task_id", "split"), SPLITS)
+def test_arms_pay_what_their_means_promise(task_id: str, split: str) -> None:
+    _, history = chosen(task_id, split)
+    tried = history.choices != NO_CHOICE
+    promised = np.take_along_axis(history.means, np.maximum(history.choices, 0)[..., None], -1)
+    promised = promised[..., 0][tried]
+    off = history.rewards[tried] - promised
+    spread = np.sqrt((promised * np.maximum(1 - promised, 0)).sum())
+    assert near(off.sum(), 0.0, max(spread, 1e-6))
+    assert (history.rewards[~tried] == 0).all()
+
+
+@pytest.mark.parametrize(("task_id", "split"), SPLITS)
+def test_episodes_have_all_their_trials(task_id: str, split: str) -> None:
+    played, history = chosen(task_id, split)
+    trials = played.task.trials
+    assert trials is not None
+    assert (played.lengths == trials.count * trials.steps).all()
+    assert not played.terminated.any()
+    assert history.choices.shape == history.rewards.shape == (LEVELS, trials.count)
+
+
+def test_an_agent_is_told_what_it_did_and_what_that_paid(task: Task) -> None:
+    engine, rng = Engine(task, batch=64, seed=0), np.random.default_rng(0)
+    obs = observe_batch(engine)
+    assert (obs["last_action"] == task.actions).all()
+    assert (obs["last_reward"] == 0).all()
+    weights = task.weights(task.base)[0]
+    for t in range(task.horizon - 1):
+        actions = rng.integers(0, task.actions, 64)
+        engine.step(actions)
+        obs = observe_batch(engine)
+        assert (obs["last_action"] == actions).all(), t
+        paid = engine.world.events[:, 0, : len(weights)] @ weights
+        assert obs["last_reward"][:, 0] == pytest.approx(paid)
+        pose = engine.world.pose[:, 0]
+        assert (pose[:, [X, Y, DIR]] == (2, 2, 3)).all()
+    engine.step(rng.integers(0, task.actions, 64))
+    obs = observe_batch(engine)  # the next episode has begun
+    assert (obs["last_action"] == task.actions).all()
+    assert (obs["last_reward"] == 0).all()
+
+
+def test_levels_do_not_depend_on_the_batch_and_their_pay_not_on_the_choices(task: Task) -> None:
+    one = rollout(lambda o, s, e: (np.zeros(len(e), np.int64), s), task, "heldout", [5])
+    many = rollout(lambda o, s, e: (np.zeros(len(e), np.int64), s), task, "heldout", 8)
+    assert (read_history(one).rewards[0] == read_history(many).rewards[5]).all()
+
+
+@pytest.mark.parametrize(
+    ("split", "regret"),
+    [("train", 100 / 6), ("test", 25.0), ("easy", 40.0), ("medium", 25.0), ("hard", 10.0)],
+)
+def test_random_pulls_have_the_regret_of_the_closed_form(split: str, regret: float) -> None:
+    _, history = chosen("Bandit-v0", split, actions=2)
+    regrets = history.regrets.sum(1)
+    assert near(regrets.mean(), regret, regrets.std() / np.sqrt(LEVELS))
+
+
+def test_dependent_arms_add_up_to_one() -> None:
+    for split in ("test", "easy", "medium", "hard"):
+        _, history = chosen("Bandit-v0", split)
+        assert history.means.sum(-1) == pytest.approx(1.0)
+    for split, chances in (("easy", {0.1, 0.9}), ("medium", {0.25, 0.75}), ("hard", {0.4, 0.6})):
+        _, history = chosen("Bandit-v0", split)
+        assert set(np.unique(history.means).tolist()) == chances
+
+
+@pytest.mark.parametrize(("split", "hazards"), [("low", [0.005]), ("test", [0.06])])
+def test_volatile_arms_swap_as_often_as_they_should(split: str, hazards: list[float]) -> None:
+    _, history = chosen("VolatileBandit-v0", split)
+    swaps = np.diff(history.means[..., 0], axis=1) != 0
+    (hazard,) = hazards
+    assert near(swaps.mean(), hazard, np.sqrt(hazard * (1 - hazard) / swaps.size))
+
+
+def test_training_is_calm_in_one_half_of_episodes_and_volatile_in_the_other() -> None:
+    played, _ = chosen("VolatileBandit-v0", "train")
+    hazards = memories(played)[0, :, 2]
+    assert set(hazards.tolist()) == {5_000, 60_000}
+    assert near((hazards == 5_000).mean(), 0.5, 0.5 / np.sqrt(LEVELS))
+
+
+@pytest.mark.parametrize(
+    ("split", "common", "reversal"),
+    [("train", 0.8, 0.025), ("test", 0.2, 0.025), ("no_reversals", 0.8, 0.0)],
+)
+def test_two_steps_lead_and_reverse_as_they_should(
+    split: str, common: float, reversal: float
 ) -> None:
-    task, looks, models = get_task("DeceptiveToy-v0"), list[int](), list[Any]()
-    build = trying.build_model
-    monkeypatch.setattr(
-        trying, "build_model", lambda *given: models.append(build(*given)) or models[-1]
-    )
-    config = get_algorithm(algorithm).Args(steps=640, num_envs=8, hidden=8, threads=1)
-    if isinstance(config, TrainConfig):
-        config = replace(config, rollout=16, lstm=8)
-    yardstick = Yardstick(task, 8, **config.knobs(task.id))
-    share = reached(task, config, yardstick, lambda look, share: not looks.append(look))
-    assert -1 < share <= 1
-    assert looks == [1, 2, 3, 4, 5]
-    with pytest.raises(Stopped):
-        reached(task, config, yardstick, lambda look, share: look < 2)
-    whole, cut = models
-    assert cut.num_timesteps <= whole.num_timesteps / 2
+    played, history = chosen("TwoStep-v0", split)
+    tried = history.choices != NO_CHOICE
+    own = (history.states == history.choices)[tried]
+    assert near(own.mean(), common, np.sqrt(common * (1 - common) / own.size))
+    assert (history.states[~tried] == -1).all()
+    better = memories(played)[::2, :, 0]
+    changes = np.diff(better, axis=0) != 0
+    assert near(changes.mean(), reversal, np.sqrt(reversal * (1 - reversal) / changes.size))
 
 
-def test_only_networks_that_break_diverge(monkeypatch) -> None:
-    task, config = get_task("DeceptiveToy-v0"), TrainConfig(steps=64, num_envs=8, rollout=8, lstm=8)
+def test_the_better_state_pays_nine_times_in_ten() -> None:
+    played, history = chosen("TwoStep-v0", "train")
+    good = history.states == memories(played)[::2, :, 0].T
+    there = history.choices != NO_CHOICE
+    for which, chance in ((good & there, 0.9), (~good & there, 0.1)):
+        paid = history.rewards[which]
+        assert near(paid.mean(), chance, 0.3 / np.sqrt(paid.size))
 
-    def spoiled(value: float) -> Callable[..., Any]:
-        def build(*given) -> Any:
-            model = build_model(*given)
-            with torch.no_grad():
-                next(model.policy.parameters()).fill_(value)
-            return model
 
-        return build
+def test_the_screen_shows_the_state_and_nothing_else_tells_it() -> None:
+    task = get_task("TwoStep-v0")
+    engine = Engine(task, batch=256, seed=1)
+    engine.step(np.zeros(256, np.int64))
+    state = engine.world.memory[:, 1]
+    images = observe_batch(engine)["image"]
+    colours = images[:, 3, 5, 1]
+    assert (colours == np.where(state == 0, codes.BLUE, codes.YELLOW)).all()
+    for s in (0, 1):
+        assert (images[state == s] == images[state == s][0]).all()
 
-    monkeypatch.setattr(trying, "build_model", spoiled(float("nan")))
-    with pytest.raises(Diverged):
-        reached(task, config, Yardstick(task, 8), lambda *_: True)
-    monkeypatch.setattr(trying, "build_model", spoiled(0.0))
-    monkeypatch.setattr(trying, "schedules", lambda config: int("a fault of ours"))
-    with pytest.raises(ValueError, match="a fault of ours"):
-        reached(task, config, Yardstick(task, 8), lambda *_: True)
+
+def test_the_eleventh_arm_tells_the_target() -> None:
+    task = get_task("ElevenArms-v0")
+
+    def ask_then_take(obs: Any, state: Any, start: NDArray[np.bool_]) -> Any:
+        step = 0 if state is None else state[0]
+        target = np.zeros(len(start), np.int64) if state is None else state[1]
+        if step == 2:
+            target = np.rint(obs["last_reward"][:, 0] * 10).astype(np.int64) - 1
+        arm = np.full(len(start), 10) if step < 2 else target
+        return (arm // 3 if step % 2 == 0 else arm % 3), (step + 1, target)
+
+    for split, best in (("train", 20.55), ("test", 20.8), ("first_five", 20.3)):
+        history = read_history(rollout(ask_then_take, task, split, LEVELS))
+        assert (history.choices[:, 0] == 10).all()
+        assert (history.rewards[:, 1:] == 5.0).all()
+        error = history.rewards.sum(1).std() / np.sqrt(LEVELS)
+        assert near(history.rewards.sum(1).mean(), best, error)
+
+
+def test_harlows_objects_are_new_at_test_and_their_kinds_and_colours_are_not() -> None:
+    seen: dict[str, set[int]] = {}
+    for split in ("train", "heldout", "test"):
+        played, _ = chosen("Harlow-v0", split)
+        first = memories(played)[0]
+        seen[split] = set(first[:, :2].ravel().tolist())
+        assert (first[:, 0] != first[:, 1]).all()
+    assert seen["train"] == seen["heldout"]
+    assert (len(seen["train"]), len(seen["test"])) == (12, 6)
+    assert not seen["train"] & seen["test"]
+    for read in (lambda thing: thing // 6, lambda thing: thing % 6):
+        assert {read(thing) for thing in seen["test"]} <= {read(thing) for thing in seen["train"]}
+
+
+def test_harlows_good_object_lies_on_either_side_alike_and_always_pays() -> None:
+    played, history = chosen("Harlow-v0", "test", actions=2)
+    kept = memories(played)
+    assert (kept[:, :, :2] == kept[0, :, :2]).all()
+    left = history.means[..., 0]
+    assert near(left.mean(), 0.5, 0.5 / np.sqrt(left.size))
+    assert (history.rewards == (history.choices == history.means.argmax(-1))).all()
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_bait_is_kept_until_it_is_taken(split: str) -> None:
+    played, history = chosen("Baiting-v0", split)
+    base = memories(played)[0, :, 2:4] / 1e6
+    assert base.sum(1) == pytest.approx(0.5)
+    left = np.zeros_like(base)
+    for t in range(100):
+        assert history.means[:, t] == pytest.approx(1 - (1 - base) ** (left + 1), abs=1e-4)
+        left = np.where(history.choices[:, [t]] == [[0, 1]], 0, left + 1)
+    gaps = ((base[:, 0] > 0.1) & (base[:, 0] < 0.2)) | ((base[:, 0] > 0.3) & (base[:, 0] < 0.4))
+    share = 0.0 if split == "train" else 0.4
+    assert near(gaps.mean(), share, np.sqrt(share * (1 - share) / LEVELS))
+
+
+def test_a_pad_is_an_alcove_and_a_place_in_it() -> None:
+    pads = [(a, p) for a in range(4) for p in range(4)]
+    actions = np.array(pads)[:, :, None].astype(np.int64)  # [T, steps, 1]
+    found = read_choices(actions, 11)[:, 0]
+    expected = [3 * a + p if p < 3 and 3 * a + p < 11 else NO_CHOICE for a, p in pads]
+    assert found.tolist() == expected
