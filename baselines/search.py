@@ -197,13 +197,12 @@ def conduct(
 def line_of(study: optuna.Study, number: int, trials: int) -> str:
     """Say what the last trial came to."""
     last = study.get_trials(states=DONE)[-1]
-    best = max(
-        (t.value for t in study.get_trials(states=(TrialState.COMPLETE,)) if t.value is not None),
-        default=float("nan"),
-    )
-    came = DIVERGED if last.user_attrs.get(DIVERGED) else "stopped"
-    if last.value is not None and last.state == TrialState.COMPLETE:
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    best = study.best_value if complete else float("nan")
+    if last.state == TrialState.COMPLETE:
         came = f"{last.value:.3f}"
+    else:
+        came = DIVERGED if last.user_attrs.get(DIVERGED) else "stopped"
     tried = ", ".join(f"{n} {v:.3g}" for n, v in last.params.items())
     return f"trial {number + 1} of {trials}: held-out {came}, best {best:.3f}; {tried}"
 
@@ -224,8 +223,10 @@ def keep_best(study: optuna.Study, search: Search, configs: Path) -> Path:
     best, first = study.best_trial, done[0]
     before = None if first.user_attrs.get(DIVERGED) else first.value  # it is not stopped early
     assert best.value is not None
-    clearly = before is None or best.value >= before + MARGIN
-    chosen, share = (best, best.value) if clearly or before is None else (first, before)
+    if before is None or best.value >= before + MARGIN:
+        chosen, share = best, best.value
+    else:
+        chosen, share = first, before
     usual = get_algorithm(search.algorithm).Args(**json.loads(study.user_attrs["usual"]))
     found = Found(
         heldout=round(share, 4),

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,12 @@ def console() -> Console:
     return Console(file=io.StringIO(), width=200)
 
 
+def let_trials_reach(reached: Callable[..., float], monkeypatch) -> None:
+    """Put a function in the place of what trains and looks at held-out levels."""
+    monkeypatch.setattr(searching, "reached", reached)
+    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_a_training_that_diverges_is_worse_than_any_other(
     first: bool, tmp_path: Path, monkeypatch
@@ -45,8 +52,7 @@ def test_a_training_that_diverges_is_worse_than_any_other(
             raise Diverged
         return -0.5
 
-    monkeypatch.setattr(searching, "reached", broken)
-    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    let_trials_reach(broken, monkeypatch)
     search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=4)
     shown = io.StringIO()
     search_settings(search, tmp_path, Console(file=shown, width=200), configs=tmp_path)
@@ -63,8 +69,7 @@ def test_a_search_of_which_all_trials_diverge_writes_nothing(tmp_path: Path, mon
     def broken(*given) -> float:
         raise Diverged
 
-    monkeypatch.setattr(searching, "reached", broken)
-    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    let_trials_reach(broken, monkeypatch)
     search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=2)
     with pytest.raises(MesaBenchError, match="all 2 trials diverged"):
         search_settings(search, tmp_path, console(), configs=tmp_path)
@@ -76,8 +81,7 @@ def test_a_journal_whose_last_line_was_cut_short_goes_on(
     cut: int, tmp_path: Path, monkeypatch
 ) -> None:
     """By a full disk, or a kill."""
-    monkeypatch.setattr(searching, "reached", hill)
-    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    let_trials_reach(hill, monkeypatch)
     task = get_task("RedDoor-v0")
     search_settings(Search(task, "recurrent-ppo", trials=3), tmp_path, console(), configs=tmp_path)
     whole, journal = trials_of(tmp_path), tmp_path / JOURNAL
@@ -95,8 +99,7 @@ def test_a_journal_whose_last_line_was_cut_short_goes_on(
 def test_a_search_that_died_while_it_asked_for_its_first_trial_goes_on(
     tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(searching, "reached", hill)
-    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    let_trials_reach(hill, monkeypatch)
     search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=2)
     study = searching.open_study(search, tmp_path, TrainConfig())
     study.enqueue_trial({"learning_rate": 2e-3})
@@ -114,8 +117,7 @@ def test_a_search_without_trials_or_beside_another_is_refused(tmp_path: Path) ->
 
 
 def test_a_search_does_not_replace_what_a_larger_one_found(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(searching, "reached", hill)
-    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    let_trials_reach(hill, monkeypatch)
     large = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=3, steps=1000)
     path = search_settings(large, tmp_path / "large", console(), configs=tmp_path)
     before = path.read_text()
@@ -172,8 +174,7 @@ def hill(task, config, yardstick, promising) -> float:
 
 
 def test_a_stopped_search_goes_on_as_if_it_had_not_stopped(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(searching, "reached", hill)
-    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    let_trials_reach(hill, monkeypatch)
     search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=14, seed=1)
     whole, cut, calls = tmp_path / "whole", tmp_path / "cut", itertools.count()
     search_settings(search, whole, console(), configs=whole)
@@ -197,8 +198,7 @@ def test_a_stopped_search_goes_on_as_if_it_had_not_stopped(tmp_path: Path, monke
 def test_the_first_trial_has_the_tasks_settings_also_where_none_like_them_are_sought(
     tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(searching, "reached", hill)
-    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    let_trials_reach(hill, monkeypatch)
     odd = {"rollout": 100, "lstm": 48, "learning_rate": 0.02, "entropy": 0.0}
     (tmp_path / "RedDoor-v0.yaml").write_text(yaml.safe_dump({"recurrent-ppo": odd}))
     search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=6)
@@ -212,8 +212,7 @@ def test_the_first_trial_has_the_tasks_settings_also_where_none_like_them_are_so
 def test_settings_that_are_hardly_better_do_not_replace_those_that_were_there(
     tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(searching, "reached", lambda *a: 0.9 + hill(*a) / 100)
-    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    let_trials_reach(lambda *a: 0.9 + hill(*a) / 100, monkeypatch)
     search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=20)
     search_settings(search, tmp_path, console(), configs=tmp_path)
     assert load_settings("RedDoor-v0", "recurrent-ppo", folder=tmp_path) == TrainConfig()
@@ -226,8 +225,7 @@ def test_settings_that_are_hardly_better_do_not_replace_those_that_were_there(
 def test_the_best_settings_are_written_and_the_first_trial_has_the_usual_ones(
     tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(searching, "reached", hill)
-    monkeypatch.setattr(searching, "Yardstick", lambda *a, **k: None)
+    let_trials_reach(hill, monkeypatch)
     search = Search(get_task("RedDoor-v0"), "recurrent-ppo", trials=20)
     search_settings(search, tmp_path, console(), configs=tmp_path)
     tried = [trial["learning_rate"] for trial in trials_of(tmp_path)]
