@@ -21,7 +21,8 @@ class NormalisedLogits:
     """
 
     def __init__(self, logits: th.Tensor):
-        self.logits = logits.log_softmax(-1)
+        # Down columns a processor adds up many rows at once, along rows one after the other.
+        self.logits = logits.t().contiguous().log_softmax(0).t()
         if bool(self.logits.detach().sum().isnan()):
             raise ValueError("logits of actions are not numbers")
 
@@ -32,7 +33,9 @@ class NormalisedLogits:
 
     def sample(self) -> th.Tensor:
         """Draw actions, int64 [B], with the random numbers that `Categorical` takes."""
-        return th.multinomial(self.probs, 1, replacement=True)[:, 0]
+        # So does `multinomial` draw one of each row, once it has checked what it is given.
+        waits = th.empty(self.logits.shape, device=self.logits.device).exponential_()
+        return (self.probs / waits).argmax(-1)
 
     def log_prob(self, actions: th.Tensor) -> th.Tensor:
         """Return the log-likelihood of actions [B], float32 [B]."""

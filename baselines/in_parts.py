@@ -3,7 +3,8 @@
 PyTorch's threads share one operation at a time, and most operations of a small network are too
 small to be shared: a second thread makes an update hardly faster. Samples do not depend on one
 another, though, so that two threads can do with half of them each what one would do with all. They
-do so for the encoder and the LSTMs; the heads are small, and threads would wait for each other.
+do so for the encoder, the LSTMs and the layer that a critic may have in the place of one; the heads
+are small, and threads would wait for each other.
 """
 
 import copy
@@ -83,7 +84,7 @@ def evaluate_actions(
     calls = [lambda row=row: look(policy, *row) for row in rows]
     parameters = [weight for weight in policy.parameters() if weight.requires_grad]
     found: Tensors = InParts.apply(calls, *parameters)  # pyright: ignore[reportAssignmentType]
-    unread = lstm_states.states[0]  # by what is behind the LSTMs
+    unread = lstm_states.states[0]  # by the heads
     return plain(behind(policy, found), obs, actions, unread, episode_starts)
 
 
@@ -96,24 +97,32 @@ def cut(samples: th.Tensor, sizes: list[int]) -> list[th.Tensor]:
 def look(
     policy: RecurrentActorCriticPolicy, obs: Any, states: RNNStates, episode_starts: th.Tensor
 ) -> Tensors:
-    """Return what the encoders, one or two, and then the LSTMs, as many, make of observations."""
+    """Return what the heads of the actor and the critic are given; one if an LSTM serves both."""
     features = policy.extract_features(obs)
     actors, critics = (features, features) if isinstance(features, th.Tensor) else features
     run: Any = policy._process_sequence
     outputs = [run(actors, states.pi, episode_starts, policy.lstm_actor)[0]]
     if policy.lstm_critic is not None:
         outputs.append(run(critics, states.vf, episode_starts, policy.lstm_critic)[0])
-    return (actors, *(() if policy.share_features_extractor else (critics,)), *outputs)
+    elif policy.critic is not None:
+        outputs.append(policy.critic(critics))
+    return tuple(outputs)
 
 
 def behind(policy: RecurrentActorCriticPolicy, found: Tensors) -> RecurrentActorCriticPolicy:
-    """Return the policy as it is behind its encoders and LSTMs, whose results it has already."""
-    encoders = 1 if policy.share_features_extractor else 2
-    lstms = [lstm for lstm in (policy.lstm_actor, policy.lstm_critic) if lstm is not None]
-    outputs = dict(zip(map(id, lstms), found[encoders:], strict=True))
+    """Return the policy as its heads are, which are given what was `found` for them."""
+    actors, critics = found[0], found[-1]
+    unread = actors if policy.share_features_extractor else (actors, actors)
     same = copy.copy(policy)
-    vars(same)["extract_features"] = lambda obs: found[:encoders] if encoders > 1 else found[0]
-    vars(same)["_process_sequence"] = lambda _, states, starts, lstm: (outputs[id(lstm)], states)
+
+    def process_sequence(_: Any, states: Any, starts: Any, lstm: Any) -> tuple[th.Tensor, Any]:
+        return (actors if lstm is policy.lstm_actor else critics), states
+
+    vars(same).update(
+        extract_features=lambda _: unread,
+        _process_sequence=process_sequence,
+        critic=lambda _: critics,
+    )
     return same
 
 
@@ -131,7 +140,7 @@ class InParts(th.autograd.Function):
                 return function()
 
         ctx.parameters, ctx.results = parameters, side_by_side(call, calls)
-        ctx.set_materialize_grads(False)  # features may be of no use but to the LSTMs
+        ctx.set_materialize_grads(False)  # a critic may be left out of the loss
         return tuple(
             th.cat([part.detach() for part in parts]) for parts in zip(*ctx.results, strict=True)
         )

@@ -1,6 +1,8 @@
 """Flat minibatches of recurrent rollouts: the stock buffers' samples in rows, without padding."""
 
 from collections.abc import Callable, Generator
+from functools import partial
+from types import EllipsisType
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -78,6 +80,14 @@ class Rows(NamedTuple):
     grid: Grid
 
 
+class Everything:
+    """The mask of a minibatch without padding: `losses[mask > 0]` is all of them, uncopied."""
+
+    def __gt__(self, limit: float) -> EllipsisType:
+        """Return the index of all that there is."""
+        return ...
+
+
 class FlatMinibatches(RolloutBuffer):
     """What both flat buffers share: minibatches of the stock buffer's samples, unpadded.
 
@@ -151,7 +161,7 @@ class FlatMinibatches(RolloutBuffer):
             returns=column("returns"),
             lstm_states=states[0] if len(parts) == 1 else cast(Any, Parts(sizes, states)),
             episode_starts=column("episode_starts"),
-            mask=th.ones(size, device=self.device),
+            mask=cast(Any, Everything()),
         )
 
     def _rows(self, layout: Layout, first: np.ndarray) -> RNNStates:
@@ -160,9 +170,10 @@ class FlatMinibatches(RolloutBuffer):
         goes_on = 1.0 - self.episode_starts[first, :, None]  # float32 [R, 1, 1]
 
         def state(recorded: np.ndarray) -> th.Tensor:
-            return self.to_torch((recorded[step, :, env] * goes_on).swapaxes(0, 1).copy())
+            before = (recorded[step, :, env] * goes_on).swapaxes(0, 1)
+            return self.to_torch(np.ascontiguousarray(before), copy=False)
 
-        grid = Grid(layout, self.to_torch)
+        grid = Grid(layout, partial(self.to_torch, copy=False))
         actor: Any = Rows(state(self.hidden_states_pi), state(self.cell_states_pi), grid)
         critic: Any = Rows(state(self.hidden_states_vf), state(self.cell_states_vf), grid)
         return RNNStates(actor, critic)

@@ -62,6 +62,7 @@ def make_env(
         seed=config.seed + (played << 16),
         alpha=config.alpha,
         num_levels=config.num_levels,
+        terse=True,
         **config.knobs(task.id),
     )
     return Recoloured(env, config.seed + played) if config.recolour else env

@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
@@ -83,6 +84,7 @@ class MesaVecEnv(VecEnv):
 
     At an episode's end the info carries ``terminal_observation``, ``TimeLimit.truncated`` and
     ``episode`` (return ``r``, length ``l``), as Stable-Baselines3's own monitors give them.
+    With `terse`, infos are empty until then: to name what happened takes longer than to play it.
     """
 
     def __init__(
@@ -96,9 +98,11 @@ class MesaVecEnv(VecEnv):
         objective: str | None = None,
         seed: int = 0,
         threads: int = 1,
+        terse: bool = False,
         **knobs: Any,
     ):
         found = get_task(task)
+        self.terse = terse
         self.engine = Engine(
             found,
             split,
@@ -124,7 +128,7 @@ class MesaVecEnv(VecEnv):
         everyone = np.ones(self.num_envs, np.bool_)
         self.ledger.clear(everyone)
         self._name_levels(everyone)
-        self.reset_infos = self._infos()
+        self.reset_infos = self._infos(everyone)
         self._reset_seeds()
         return sb3_observation(observe_batch(self.engine))
 
@@ -136,7 +140,7 @@ class MesaVecEnv(VecEnv):
         """Play one action in each world."""
         reward = self.ledger.play(self._chosen).astype(np.float32)
         done = self.ledger.done
-        infos = self._infos()
+        infos = self._infos(done)
         if done.any():
             self._finish(infos, np.flatnonzero(done))
             self._name_levels(done)
@@ -147,12 +151,16 @@ class MesaVecEnv(VecEnv):
             layout = f"{int(self.engine.course.layout[b]):016x}"
             self._levels[b] = {"level": self.engine.level_name(int(b)), "layout": layout}
 
-    def _infos(self) -> list[dict[str, Any]]:
-        events, returns = self._events(self.ledger.happened), self._returns(self.ledger.returns)
-        return [
-            {**level, "events": happened, "returns": so_far}
-            for level, happened, so_far in zip(self._levels, events, returns, strict=True)
-        ]
+    def _infos(self, done: NDArray[np.bool_]) -> list[dict[str, Any]]:
+        """Return an info for each world; if they are terse, of those that are `done` alone."""
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        ended = np.flatnonzero(done).tolist()
+        told = ended if self.terse else range(self.num_envs)
+        events = self._events(self.ledger.happened, told)
+        returns = self._returns(self.ledger.returns, told)
+        for b, happened, so_far in zip(told, events, returns, strict=True):
+            infos[b] = {**self._levels[b], "events": happened, "returns": so_far}
+        return infos
 
     def _finish(self, infos: list[dict[str, Any]], ended: np.ndarray) -> None:
         """Let the infos of the worlds that `ended` speak of the episode that is over."""
@@ -214,9 +222,9 @@ class NamedRows:
         self._names, self._known = tuple(names), values.copy()
         self._dicts = [dict(zip(self._names, row, strict=True)) for row in values.tolist()]
 
-    def __call__(self, values: np.ndarray) -> list[dict[str, Any]]:
-        """Return the rows of `values`, [rows, names], as dicts that nobody else holds."""
+    def __call__(self, values: np.ndarray, rows: Iterable[int]) -> list[dict[str, Any]]:
+        """Return some rows of `values`, [rows, names], as dicts that nobody else holds."""
         for row in np.flatnonzero((values != self._known).any(1)):
             self._dicts[row] = dict(zip(self._names, values[row].tolist(), strict=True))
             self._known[row] = values[row]
-        return [row.copy() for row in self._dicts]
+        return [self._dicts[row].copy() for row in rows]

@@ -40,8 +40,9 @@ class EveryAgentVecEnv(MesaVecEnv):
         """Begin a new level in each world; a seed of the batch is one of its worlds."""
         seeds = [s for s in self._seeds[:: self.each] if s is not None]
         self.engine.reset(seed=seeds if len(seeds) == self.worlds else None)
-        self._name_levels(np.ones(self.worlds, np.bool_))
-        self.reset_infos = self._row_infos()
+        everyone = np.ones(self.worlds, np.bool_)
+        self._name_levels(everyone)
+        self.reset_infos = self._infos(everyone)
         self._reset_seeds()
         return self._rows(observe_batch)
 
@@ -59,7 +60,7 @@ class EveryAgentVecEnv(MesaVecEnv):
         self.engine.step(actions.reshape(self.worlds, self.each))
         reward = self._pay(self.engine.world.events).astype(np.float32)
         done = self.ledger.done
-        infos = self._row_infos()
+        infos = self._infos(done)
         if done.any():
             self._end(infos, np.flatnonzero(np.repeat(done, self.each)))
             self._name_levels(done)
@@ -78,11 +79,15 @@ class EveryAgentVecEnv(MesaVecEnv):
             for name, part in seen[0].items()
         }
 
-    def _row_infos(self) -> list[dict[str, Any]]:
-        return [
-            {**self._levels[row // self.each], "agent": row % self.each, "events": counts}
-            for row, counts in enumerate(self._events(self._row_events()))
-        ]
+    def _infos(self, done: NDArray[np.bool_]) -> list[dict[str, Any]]:
+        """Return an info for each row; if they are terse, of the worlds that are `done` alone."""
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        ended = np.flatnonzero(np.repeat(done, self.each)).tolist()
+        told = ended if self.terse else range(self.num_envs)
+        for row, counts in zip(told, self._events(self._row_events(), told), strict=True):
+            a, b = row % self.each, row // self.each
+            infos[row] = {**self._levels[b], "agent": a, "events": counts}
+        return infos
 
     def _row_events(self) -> NDArray[np.uint8]:
         """Return how often each event happened to each row in the last step, [B · A, E]."""

@@ -98,6 +98,27 @@ def test_what_becomes_of_an_info_does_not_show_in_the_next():
     assert all(set(info["returns"]) == set(env.task.objectives) for info in infos)
 
 
+@pytest.mark.parametrize("everyone", [False, True])
+def test_terse_infos_say_what_others_say_when_an_episode_ends(task_id, everyone):
+    full, terse = (
+        mesabench.sb3_vec_env(task_id, 3, everyone=everyone, terse=terse) for terse in (False, True)
+    )
+    for env in (full, terse):
+        env.reset()
+    count = get_task(task_id).actions
+    rng = np.random.default_rng(0)
+    ends = 0
+    for _ in range(300):
+        actions = rng.integers(count, size=full.num_envs)
+        obs, reward, done, infos = full.step(actions)
+        seen, paid, ended, told = terse.step(actions)
+        np.testing.assert_equal((seen, paid, ended), (obs, reward, done))
+        for b, info in enumerate(infos):
+            np.testing.assert_equal(told[b], info if done[b] else {})
+        ends += done.sum()
+    assert ends
+
+
 def test_seed_restarts_the_levels(task_id):
     env = mesabench.sb3_vec_env(task_id, num_envs=4)
 
