@@ -1,5 +1,6 @@
 """What the baselines add to `mesabench bench`: training, evaluation, time to learn."""
 
+import math
 import statistics
 import tempfile
 import time
@@ -55,6 +56,9 @@ class Case(NamedTuple):
     peer: type[BaseFeaturesExtractor] = PlainEncoder
 
 
+Pair = tuple[RecurrentPPO, RecurrentPPO]  # ours and the stock one
+
+
 def training_rows(repeats: int = 5) -> list[Row]:
     """Measure training end to end, rollout and update, in environment steps per second.
 
@@ -62,10 +66,11 @@ def training_rows(repeats: int = 5) -> list[Row]:
     behind an MLP encoder, which costs next to nothing, and behind the default encoder, with the
     default settings and with LSTMs for the actor alone. The stock class sees through the default
     encoder's layers as PyTorch runs them. Where there is a GPU, both train there as well, with
-    default settings and with eight times as many worlds. Each is measured twice: at the beginning,
-    when agents wander until the time limit, and with the weights that ours has after `PRACTICE`
-    steps, when episodes are shorter, as they are in most of a training. Each figure is the median
-    of `repeats` rollouts after one to warm up. `torch.set_num_threads` is the caller's.
+    default settings and with eight times as many worlds. Each is measured three times: at the
+    beginning, when agents wander until the time limit; over the first `PRACTICE` steps, once; and
+    with the weights that ours has then, when episodes are shorter, as they are in most of a
+    training. The first and the last figure are medians of `repeats` rollouts after one to warm up.
+    `torch.set_num_threads` is the caller's.
     """
     small, large = (TrainConfig(lstm=units, critic_lstm=False) for units in (64, 128))
     long = replace(large, num_envs=64, rollout=128)
@@ -82,23 +87,40 @@ def training_rows(repeats: int = 5) -> list[Row]:
         }
     rows = []
     for name, case in cases.items():
-        ours, peer = (
-            build(case.config, kind, encoder)
-            for kind, encoder in ((FlatRecurrentPPO, case.encoder), (RecurrentPPO, case.peer))
-        )
-        rows.append(beside(ours, peer, f"training, {name}, at the beginning", repeats))
-        ours.learn(PRACTICE, reset_num_timesteps=False)
+        rows.append(beside(build_pair(case), f"training, {name}, at the beginning", repeats))
+        pair = build_pair(case)
+        rows.append(learn_beside(pair, f"training, {name}, the first {PRACTICE:,} steps"))
+        ours, peer = pair
         peer.policy.load_state_dict(ours.policy.state_dict())
-        rows.append(beside(ours, peer, f"training, {name}, after {PRACTICE:,} steps", repeats))
+        rows.append(beside(pair, f"training, {name}, after {PRACTICE:,} steps", repeats))
     return rows
 
 
-def beside(ours: RecurrentPPO, peer: RecurrentPPO, name: str, repeats: int) -> Row:
-    """Measure the speed of two models in turn."""
-    models = ours, peer
-    speeds = [[steps_per_second(model) for model in models] for _ in range(repeats + 1)]
+def beside(pair: Pair, name: str, repeats: int) -> Row:
+    """Measure rollouts, and updates on them, of two models in turn."""
+    speeds = [[steps_per_second(model) for model in pair] for _ in range(repeats + 1)]
     speed, other = (statistics.median(column) for column in zip(*speeds[1:], strict=True))
-    return Row(name, speed, "steps/s", other, speed / other, "20 / 40 k, 4 / 8 x")
+    return training_row(name, speed, other)
+
+
+def learn_beside(pair: Pair, name: str) -> Row:
+    """Measure two models that learn `PRACTICE` steps from where they are, rollouts in turn."""
+    rollouts = math.ceil(PRACTICE / (pair[0].n_envs * pair[0].n_steps))
+    seconds = [[1 / steps_per_second(model) for model in pair] for _ in range(rollouts)]
+    speed, other = (1 / statistics.mean(column) for column in zip(*seconds, strict=True))
+    return training_row(name, speed, other)
+
+
+def training_row(name: str, speed: float, peer: float) -> Row:
+    """Return the row of two speeds in steps per second."""
+    return Row(name, speed, "steps/s", peer, speed / peer, "20 / 40 k, 4 / 8 x")
+
+
+def build_pair(case: Case) -> Pair:
+    """Build our model and the stock one of a case."""
+    kinds = (FlatRecurrentPPO, case.encoder), (RecurrentPPO, case.peer)
+    ours, peer = (build(case.config, kind, encoder) for kind, encoder in kinds)
+    return ours, peer
 
 
 def build(

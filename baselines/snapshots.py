@@ -5,10 +5,12 @@ policy's weights alone, and all of them stay.
 """
 
 from pathlib import Path
+from pickle import UnpicklingError
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from mesabench.baselines.checkpoints import read_checkpoint, write_state
+from mesabench.errors import MesaBenchError, listed
 
 FOLDER = "snapshots"
 
@@ -42,6 +44,29 @@ def load_snapshot(model: BaseAlgorithm, path: Path) -> int:
 
 
 def list_snapshots(run: Path, fingerprint: str) -> list[Path]:
-    """Return the snapshots of a run with these settings, the earliest first."""
+    """Return the snapshots of a run with these settings, the earliest first.
+
+    Raises:
+        MesaBenchError: there are none, or one is damaged.
+    """
     files = sorted((run / FOLDER).glob("*.pt"))
-    return [path for path in files if read_checkpoint(path)["fingerprint"] == fingerprint]
+    found = [path for path in files if fingerprint_of(path) == fingerprint]
+    if not found:
+        members = sorted(str(member) for member in run.glob("member-*"))
+        why = f"its members have: {listed(members)}" if members else "training leaves them there"
+        raise MesaBenchError(f"{str(run)!r} has no snapshots; {why}")
+    return found
+
+
+def fingerprint_of(path: Path) -> str:
+    """Return what tells of the settings with which a snapshot was trained.
+
+    Raises:
+        MesaBenchError: it is damaged.
+    """
+    try:
+        return read_checkpoint(path)["fingerprint"]
+    except (ValueError, KeyError, RuntimeError, UnpicklingError) as error:
+        raise MesaBenchError(
+            f"snapshot {str(path)!r} is damaged ({error}); without that file the others are read"
+        ) from error

@@ -17,7 +17,6 @@ from mesabench.agents.planned import RandomAgent
 from mesabench.baselines.config import Settings
 from mesabench.baselines.runs import read_settings
 from mesabench.baselines.snapshots import list_snapshots, load_snapshot
-from mesabench.errors import MesaBenchError, listed
 from mesabench.evaluation import (
     JUDGED,
     RANDOM_SEED,
@@ -110,13 +109,6 @@ def trace_run(run: Path, *, levels: int = LEVELS, judged: int = JUDGED) -> Itera
     if task.planner == "states":
         levels = min(levels, STATE_LEVELS)
     files = list_snapshots(run, config.fingerprint(task.id))
-    if not files:
-        members = sorted(str(member) for member in run.glob("member-*"))
-        raise MesaBenchError(
-            f"{str(run)!r} has no snapshots; its members have: {listed(members)}"
-            if members
-            else f"{str(run)!r} has no snapshots: it was trained before there were any"
-        )
     watcher = Watcher(task, config, levels, judged)
     points: list[Point] = []
     sure = calibration(task, config.knobs(task.id)).calibrated

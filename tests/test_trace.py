@@ -81,7 +81,8 @@ def test_snapshots_of_other_settings_are_no_part_of_a_run(run: Path) -> None:
     assert (task.id, config) == (TASK.id, TINY)
     assert len(list_snapshots(run, TINY.fingerprint(TASK.id))) == 3
     other = dataclasses.replace(TINY, seed=1).fingerprint(TASK.id)
-    assert list_snapshots(run, other) == []
+    with pytest.raises(MesaBenchError, match="no snapshots"):
+        list_snapshots(run, other)
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
