@@ -1,4 +1,7 @@
-"""Checkpoints: weights and optimiser, written whole or not at all, and read without unpickling."""
+"""Checkpoints: all that a training needs to go on as if it had never been stopped.
+
+They are written whole or not at all, and read without unpickling.
+"""
 
 import hashlib
 import io
@@ -10,19 +13,26 @@ from typing import Any
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from mesabench.baselines.standing import capture, put_back
 from mesabench.files import write_whole
 
 KEPT = 3  # the newest ones; the last might be damaged
 DIGEST = 32  # bytes of SHA-256 before the payload
 
 
-def save_checkpoint(model: BaseAlgorithm, folder: Path, fingerprint: str) -> Path:
+def save_checkpoint(
+    model: BaseAlgorithm,
+    folder: Path,
+    fingerprint: str,
+    standing: dict[str, Any] | None = None,
+) -> Path:
     """Write the model's state as the newest checkpoint of a run; return its path.
 
     Args:
         model: the model.
         folder: the run's folder of checkpoints.
         fingerprint: of the settings; a run with others does not resume from this file.
+        standing: where the training stood at its last update (`capture`); where it is now if None.
     """
     state = {
         "policy": model.policy.state_dict(),
@@ -30,6 +40,7 @@ def save_checkpoint(model: BaseAlgorithm, folder: Path, fingerprint: str) -> Pat
         "steps": model.num_timesteps,
         "updates": model._n_updates,
         "fingerprint": fingerprint,
+        "standing": capture(model) if standing is None else standing,
     }
     path = write_state(folder / f"{model.num_timesteps:012d}.pt", state)
     for old in sorted(folder.glob("*.pt"))[:-KEPT]:
@@ -80,6 +91,10 @@ def load_checkpoint(
             continue
         model.num_timesteps = int(state["steps"])
         model._n_updates = int(state["updates"])
+        try:
+            put_back(model, state["standing"])
+        except (KeyError, ValueError):
+            say(f"checkpoint {path.name} is of another version: its worlds begin anew")
         return model.num_timesteps
     return 0
 

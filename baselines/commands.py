@@ -32,9 +32,10 @@ def train(
 ) -> None:
     """Train an agent on a task; the same command resumes a run that was stopped.
 
-    It goes on from its last update, on other levels than a run that was never stopped; with more
-    --steps a finished run goes on likewise, at the rates of the longer training. Settings that are
-    not given are those of baselines/configs/<task>.yaml, where there are any.
+    It goes on from its last update (when it was killed: from its last checkpoint) and ends with the
+    agent of a run that was never stopped; where a replay buffer is lost (qrdqn), with another one.
+    With more --steps a finished run goes on likewise, at the rates of the longer training. Settings
+    that are not given are those of baselines/configs/<task>.yaml, where there are any.
 
     Args:
         env: id of the task.

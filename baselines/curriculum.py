@@ -74,6 +74,28 @@ class Curriculum:
         self.steps.clear()
         self.scores.record(np.concatenate(levels), np.concatenate(scores))
 
+    def get_state(self) -> dict[str, Any]:
+        """Return what `set_state` needs to go on from here: the state after `learn`."""
+        of = self.scores
+        return {
+            "rng": self.rng.bit_generator.state,
+            "sum": self._sum.copy(),
+            "length": self._length.copy(),
+            "levels": of.levels.copy(),
+            "scores": of.scores.copy(),
+            "begun": of.begun.copy(),
+            "episodes": of.episodes,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from where a curriculum of the same settings was when it gave its state."""
+        of = self.scores
+        self.steps.clear()
+        self.rng.bit_generator.state = state["rng"]
+        self._sum, self._length = state["sum"], state["length"]
+        of.levels, of.scores, of.begun = state["levels"], state["scores"], state["begun"]
+        of.episodes = state["episodes"]
+
 
 class ReplayedLevels(MesaVecEnv):
     """A batch of worlds in which a curriculum chooses every level but the first.
@@ -106,6 +128,15 @@ class ReplayedLevels(MesaVecEnv):
         """Begin a new level in each world."""
         self.curriculum.steps.clear()
         return super().reset()
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what `set_state` needs to go on from here."""
+        return super().get_state() | {"curriculum": self.curriculum.get_state()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from where a batch of the same settings was when it gave its state."""
+        super().set_state(state)
+        self.curriculum.set_state(state["curriculum"])
 
     def step_wait(self) -> VecEnvStepReturn:
         """Finish a step; worlds whose episode is over begin the level that is chosen for them."""

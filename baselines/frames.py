@@ -62,6 +62,14 @@ class Framed(VecEnvWrapper):
         self.frames[done] = 0
         return self.seen(obs), reward, done, infos
 
+    def get_state(self) -> dict[str, Any]:
+        """Return what `set_state` needs to go on from here, beside the worlds' own state."""
+        return {"frames": self.frames.copy(), "present": self.present.copy()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from where worlds like these were when they gave their state."""
+        self.frames, self.present = state["frames"], state["present"]
+
     def seen(self, obs: Any) -> VecEnvObs:
         """Return a batch of observations with the views before them."""
         self.present = obs["image"]

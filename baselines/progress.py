@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -19,6 +20,7 @@ from stable_baselines3.common.utils import safe_mean
 from mesabench.baselines.checkpoints import save_checkpoint
 from mesabench.baselines.config import OnPolicy, Settings
 from mesabench.baselines.snapshots import save_snapshot
+from mesabench.baselines.standing import capture
 
 QUIET_LINES = 10  # lines that a run prints where there is no terminal
 
@@ -57,6 +59,7 @@ class RunProgress(BaseCallback):
     Attributes:
         learnt: environment steps of which the policy has learnt. What was played since is lost when
             a training is stopped, and is not of its steps when it goes on.
+        standing: where the training stood then (`capture`).
         stopping: whether to stop at the next step, which is after an update and not within one.
     """
 
@@ -66,12 +69,13 @@ class RunProgress(BaseCallback):
         checkpoints: Path,
         fingerprint: str,
         console: Console,
-        learnt: int = 0,
+        learnt: int,
+        standing: dict[str, Any],
     ):
         super().__init__()
         self.config, self.checkpoints, self.fingerprint = config, checkpoints, fingerprint
         self.console = console
-        self.learnt, self.stopping = learnt, False
+        self.learnt, self.standing, self.stopping = learnt, standing, False
         self.bar = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -86,7 +90,7 @@ class RunProgress(BaseCallback):
 
     def _on_training_start(self) -> None:
         self._began, self._first = time.perf_counter(), self.num_timesteps
-        self._saved = self._told = self.learnt = self.num_timesteps
+        self._saved = self._told = self.num_timesteps
         if self.num_timesteps == 0:
             self._keep_snapshot()
         self.bar.start()
@@ -99,10 +103,10 @@ class RunProgress(BaseCallback):
         )
 
     def _on_rollout_start(self) -> None:
-        self.learnt = self.num_timesteps
+        self._note()
         if self.num_timesteps - self._saved >= self.config.checkpoint_every:
             self._saved = self.num_timesteps
-            save_checkpoint(self.model, self.checkpoints, self.fingerprint)
+            save_checkpoint(self.model, self.checkpoints, self.fingerprint, self.standing)
             self._keep_snapshot()
 
     def _on_rollout_end(self) -> None:
@@ -119,8 +123,12 @@ class RunProgress(BaseCallback):
             )
 
     def _on_training_end(self) -> None:
+        self._note()
         self.bar.stop()
         self._keep_snapshot()
+
+    def _note(self) -> None:
+        self.learnt, self.standing = self.num_timesteps, capture(self.model)
 
     def _keep_snapshot(self) -> None:
         save_snapshot(self.model, self.checkpoints.parent, self.fingerprint)

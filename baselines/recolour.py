@@ -44,6 +44,14 @@ class Recoloured(VecEnvWrapper):
             self.colours[b] = self.rng.permutation(self.colours[b])
         return self.seen(obs), reward, done, infos
 
+    def get_state(self) -> dict[str, Any]:
+        """Return what `set_state` needs to go on from here, beside the worlds' own state."""
+        return {"rng": self.rng.bit_generator.state, "colours": self.colours.copy()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from where worlds like these were when they gave their state."""
+        self.rng.bit_generator.state, self.colours = state["rng"], state["colours"]
+
     def seen(self, obs: Any) -> VecEnvObs:
         """Return a batch of observations in the colours of their worlds."""
         return obs | {"image": recolour(obs["image"], self.colours)}

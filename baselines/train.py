@@ -25,6 +25,7 @@ from mesabench.baselines.grid import run_name
 from mesabench.baselines.progress import RunProgress, schedules
 from mesabench.baselines.recolour import Recoloured
 from mesabench.baselines.runs import set_aside
+from mesabench.baselines.standing import capture
 from mesabench.errors import MesaBenchError
 from mesabench.files import versions, write_atomically
 from mesabench.sb3 import MesaVecEnv
@@ -36,7 +37,6 @@ def make_env(
     task: Task,
     config: Settings,
     *,
-    played: int = 0,
     kind: Callable[..., MesaVecEnv] | None = None,
 ) -> VecEnv:
     """Make the batch of worlds of a training.
@@ -44,7 +44,6 @@ def make_env(
     Args:
         task: the task.
         config: the settings.
-        played: steps already trained; a resumed run sees other levels than it began with.
         kind: the class of the batch, if it is to be another.
 
     Raises:
@@ -59,25 +58,20 @@ def make_env(
         task.id,
         count,
         objective=config.objective or task.base.name,
-        seed=config.seed + (played << 16),
+        seed=config.seed,
         alpha=config.alpha,
         num_levels=config.num_levels,
         terse=True,
         **config.knobs(task.id),
     )
-    return Recoloured(env, config.seed + played) if config.recolour else env
+    return Recoloured(env, config.seed) if config.recolour else env
 
 
-def build_model(task: Task, config: Settings, *, played: int = 0) -> BaseAlgorithm:
-    """Build an untrained model on its batch of worlds; arguments as those of `make_env`."""
-    env = worlds(task, config, played=played)
-    return get_algorithm(config.algorithm).build(task, config, env)
-
-
-def worlds(task: Task, config: Settings, *, played: int = 0) -> VecEnv:
-    """Make what the settings' algorithm trains on; arguments as those of `make_env`."""
-    its_own = getattr(get_algorithm(config.algorithm), "make_env", None)
-    return (its_own or make_env)(task, config, played=played)
+def build_model(task: Task, config: Settings) -> BaseAlgorithm:
+    """Build an untrained model on the batch of worlds that its algorithm trains on."""
+    algorithm = get_algorithm(config.algorithm)
+    env = getattr(algorithm, "make_env", make_env)(task, config)
+    return algorithm.build(task, config, env)
 
 
 def train(task: Task, config: Settings, folder: Path, console: Console) -> Path:
@@ -135,9 +129,8 @@ def train_model(task: Task, config: Settings, folder: Path, console: Console) ->
     done = load_checkpoint(model, checkpoints, fingerprint, console.print)
     if done:
         console.print(f"resuming at step {done:,}")
-        model.set_env(worlds(task, config, played=done))
     model.set_logger(configure(str(folder / "logs" / f"from-{done}"), ["csv", "tensorboard"]))
-    progress = RunProgress(config, checkpoints, fingerprint, console, done)
+    progress = RunProgress(config, checkpoints, fingerprint, console, done, capture(model))
     callbacks, stopped = [*schedules(config), progress], False
     with interrupts_kept_for(progress):
         try:
@@ -148,7 +141,7 @@ def train_model(task: Task, config: Settings, folder: Path, console: Console) ->
             stopped, model.num_timesteps = True, progress.learnt
         finally:
             progress.bar.stop()
-        kept = save_checkpoint(model, checkpoints, fingerprint)
+        kept = save_checkpoint(model, checkpoints, fingerprint, progress.standing)
     if stopped or progress.stopping:
         console.print(f"stopped; kept {kept.name}. To go on, run the same command again:")
         console.print("  " + shlex.join(["mesabench", *sys.argv[1:]]), soft_wrap=True)

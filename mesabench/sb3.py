@@ -176,6 +176,20 @@ class MesaVecEnv(VecEnv):
                 "episode": {"r": float(counts[b] @ paid), "l": int(last["length"][b])},
             }
 
+    def get_state(self) -> dict[str, Any]:
+        """Return what `set_state` needs to go on from here: arrays by name."""
+        return {"worlds": self.engine.snapshot(), "returns": self.ledger.returns.copy()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from where a batch of the same settings was when it gave its state.
+
+        Raises:
+            LevelError: it was another batch.
+        """
+        self.engine.restore(state["worlds"])
+        self.ledger.returns[:] = state["returns"]
+        self._name_levels(np.ones(len(self._levels), np.bool_))
+
     def close(self) -> None:
         """Release nothing: the batch holds no files or processes."""
 

@@ -23,6 +23,7 @@ from mesabench.baselines.config import QUICK_STEPS, TrainConfig
 from mesabench.baselines.encoder import GridEncoder
 from mesabench.baselines.progress import EntropySchedule
 from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
+from mesabench.baselines.standing import as_arrays
 from mesabench.baselines.train import build_model, train
 from mesabench.errors import MesaBenchError
 from mesabench.observation import observation_space
@@ -66,7 +67,9 @@ def test_training_moves_the_weights_and_exports_the_same_agent(task, tmp_path):
     assert (played.actions == same.actions).all()
 
 
-def test_a_stopped_run_goes_on_with_the_same_command(task, tmp_path, monkeypatch):
+def test_a_stopped_run_goes_on_with_the_same_command_as_if_it_had_not_been(
+    task, tmp_path, monkeypatch
+):
     def stop(self):
         if self.num_timesteps > 512:  # in the middle of a rollout, of which nothing was learnt
             raise KeyboardInterrupt
@@ -75,18 +78,24 @@ def test_a_stopped_run_goes_on_with_the_same_command(task, tmp_path, monkeypatch
     monkeypatch.setattr(progress.RunProgress, "_on_step", stop)
     monkeypatch.setattr("sys.argv", ["mesabench", "train", task.id, "--seed", "0"])
     shown, text = console()
+    run, whole = tmp_path / "run", tmp_path / "whole"
     with pytest.raises(KeyboardInterrupt):
-        train(task, TINY, tmp_path, shown)
+        train(task, TINY, run, shown)
     assert f"mesabench train {task.id} --seed 0" in text.getvalue()
-    (kept,) = (tmp_path / "checkpoints").glob("*.pt")
+    (kept,) = (run / "checkpoints").glob("*.pt")
     assert read_checkpoint(kept)["steps"] == 512
     assert read_checkpoint(kept)["updates"] == TINY.epochs * 512 // (TINY.num_envs * TINY.rollout)
     monkeypatch.undo()
     shown, text = console()
-    train(task, TINY, tmp_path, shown)
+    train(task, TINY, run, shown)
     assert "resuming at step 512" in text.getvalue()
-    newest = max((tmp_path / "checkpoints").glob("*.pt"))
-    assert read_checkpoint(newest)["steps"] == 1024
+    train(task, TINY, whole, console()[0])
+    resumed, never_stopped = (
+        read_checkpoint(max((folder / "checkpoints").glob("*.pt"))) for folder in (run, whole)
+    )
+    assert resumed["steps"] == 1024
+    np.testing.assert_equal(as_arrays(resumed["policy"]), as_arrays(never_stopped["policy"]))
+    np.testing.assert_equal(as_arrays(resumed["standing"]), as_arrays(never_stopped["standing"]))
 
 
 def test_an_interrupt_waits_for_the_end_of_an_update(tmp_path, monkeypatch):

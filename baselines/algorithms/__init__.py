@@ -4,7 +4,7 @@ A module has
 
 * ``Args``: its settings, a subclass of `Settings`, whose fields are its command-line options;
 * ``build(task, args, env) -> BaseAlgorithm``: an untrained model on a batch of worlds;
-* and, where the usual ones will not do, ``make_env(task, args, *, played) -> VecEnv`` (what it
+* and, where the usual ones will not do, ``make_env(task, args) -> VecEnv`` (what it
   trains on), or ``train(task, args, folder, console) -> Path`` (the whole training).
 
 A module is imported when its algorithm is chosen: some of them need torch for their networks.

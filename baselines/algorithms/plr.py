@@ -44,7 +44,7 @@ class Args(TrainConfig):
     """Levels that may be replayed."""
 
 
-def make_env(task: Task, args: Args, *, played: int = 0) -> "VecEnv":
+def make_env(task: Task, args: Args) -> "VecEnv":
     """Make the batch of worlds, whose levels are chosen.
 
     Raises:
@@ -54,12 +54,12 @@ def make_env(task: Task, args: Args, *, played: int = 0) -> "VecEnv":
     from mesabench.baselines.curriculum import ReplayedLevels
     from mesabench.baselines.train import make_env
 
-    chosen = partial(ReplayedLevels, curriculum=curriculum(args, played))
-    return make_env(task, args, played=played, kind=chosen)
+    chosen = partial(ReplayedLevels, curriculum=curriculum(args))
+    return make_env(task, args, kind=chosen)
 
 
-def curriculum(args: Args, played: int) -> "Curriculum":
-    """Return what chooses the levels of a run that has `played` so many steps already."""
+def curriculum(args: Args) -> "Curriculum":
+    """Return what chooses the levels of a run."""
     from mesabench.baselines.curriculum import Curriculum
     from mesabench.baselines.level_replay import LevelScores
 
@@ -76,7 +76,7 @@ def curriculum(args: Args, played: int) -> "Curriculum":
         worlds=args.num_envs,
         replay=args.replay,
         positive=args.score == "positive",
-        seed=args.seed + (played << 16),
+        seed=args.seed,
     )
 
 

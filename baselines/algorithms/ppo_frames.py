@@ -32,12 +32,12 @@ class Args(OnPolicy):
     """Views that are seen at once, the present one among them."""
 
 
-def make_env(task: Task, args: Args, *, played: int = 0) -> "VecEnv":
+def make_env(task: Task, args: Args) -> "VecEnv":
     """Make the batch of worlds, with their last views in every observation."""
     from mesabench.baselines.frames import Framed
     from mesabench.baselines.train import make_env
 
-    return Framed(make_env(task, args, played=played), args.views)
+    return Framed(make_env(task, args), args.views)
 
 
 def build(task: Task, args: Args, env: "VecEnv") -> "PPO":

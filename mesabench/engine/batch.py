@@ -163,6 +163,24 @@ class Engine:
         if self._unbuilt.any():
             self._check_built()
 
+    def snapshot(self) -> NDArray[np.uint8]:
+        """Return, as bytes that `restore` reads, the worlds and their sequences of levels."""
+        return np.concatenate([raw(self.world), raw(self.course)])
+
+    def restore(self, snapshot: NDArray[np.uint8]) -> None:
+        """Let the worlds go on from where they were when `snapshot` was taken.
+
+        Raises:
+            LevelError: it was taken of other worlds.
+        """
+        parts = raw(self.world), raw(self.course)
+        if len(snapshot) != sum(map(len, parts)):
+            raise LevelError(
+                f"a snapshot of these worlds has {sum(map(len, parts))} bytes, not {len(snapshot)}"
+            )
+        for part, kept in zip(parts, np.split(snapshot, [len(parts[0])]), strict=True):
+            part[:] = kept
+
     def step_some(self, actions: Sequence[int], worlds: int) -> None:
         """Play the same actions [n], of the first n agents, in the first so many worlds only."""
         self._let_others_act(worlds, len(actions))
@@ -235,3 +253,8 @@ def for_kernels(world: World, course: Course) -> tuple[Any, Any]:
     compiler = cast(Any, config)
     # Numba takes a plain array faster; without it, kernels need fields to be attributes.
     return (world, course) if compiler.DISABLE_JIT else (np.asarray(world), np.asarray(course))
+
+
+def raw(records: World | Course) -> NDArray[np.uint8]:
+    """Return the bytes of an array of records, in place."""
+    return np.asarray(records).view(np.uint8)
