@@ -68,10 +68,14 @@ def make_env(
 
 
 def build_model(task: Task, config: Settings) -> BaseAlgorithm:
-    """Build an untrained model on the batch of worlds that its algorithm trains on."""
-    algorithm = get_algorithm(config.algorithm)
-    env = getattr(algorithm, "make_env", make_env)(task, config)
-    return algorithm.build(task, config, env)
+    """Build an untrained model on its batch of worlds."""
+    return get_algorithm(config.algorithm).build(task, config, worlds(task, config))
+
+
+def worlds(task: Task, config: Settings) -> VecEnv:
+    """Make what the settings' algorithm trains on."""
+    its_own = getattr(get_algorithm(config.algorithm), "make_env", None)
+    return (its_own or make_env)(task, config)
 
 
 def train(task: Task, config: Settings, folder: Path, console: Console) -> Path:
