@@ -1,9 +1,9 @@
 """What the baselines add to `mesabench bench`: training, evaluation, time to learn."""
 
-import math
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -105,10 +105,21 @@ def beside(pair: Pair, name: str, repeats: int) -> Row:
 
 def learn_beside(pair: Pair, name: str) -> Row:
     """Measure two models that learn `PRACTICE` steps from where they are, rollouts in turn."""
-    rollouts = math.ceil(PRACTICE / (pair[0].n_envs * pair[0].n_steps))
-    seconds = [[1 / steps_per_second(model) for model in pair] for _ in range(rollouts)]
-    speed, other = (1 / statistics.mean(column) for column in zip(*seconds, strict=True))
+    speeds = zip(*(learn(model, PRACTICE) for model in pair), strict=True)
+    speed, other = (statistics.harmonic_mean(column) for column in zip(*speeds, strict=True))
     return training_row(name, speed, other)
+
+
+def learn(model: RecurrentPPO, steps: int) -> Iterator[float]:
+    """Train as `model.learn(steps)` does; yield the speed of each rollout and its update."""
+    end, callback = model._setup_learn(steps, reset_num_timesteps=False)
+    assert model.env is not None
+    while model.num_timesteps < end:
+        begun, start = model.num_timesteps, time.perf_counter()
+        model.collect_rollouts(model.env, callback, model.rollout_buffer, model.n_steps)
+        model._update_current_progress_remaining(model.num_timesteps, end)
+        model.train()
+        yield (model.num_timesteps - begun) / (time.perf_counter() - start)
 
 
 def training_row(name: str, speed: float, peer: float) -> Row:

@@ -91,9 +91,7 @@ def load_checkpoint(
             continue
         model.num_timesteps = int(state["steps"])
         model._n_updates = int(state["updates"])
-        try:
-            put_back(model, state["standing"])
-        except (KeyError, ValueError):
+        if not put_back(model, state.get("standing", {})):
             say(f"checkpoint {path.name} is of another version: its worlds begin anew")
         return model.num_timesteps
     return 0
@@ -108,4 +106,5 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     data = path.read_bytes()
     if hashlib.sha256(data[DIGEST:]).digest() != data[:DIGEST]:
         raise ValueError("its checksum is wrong")
-    return th.load(io.BytesIO(data[DIGEST:]), weights_only=True)
+    # A model takes the tensors to its own device; the one that they were on may not be there.
+    return th.load(io.BytesIO(data[DIGEST:]), map_location="cpu", weights_only=True)

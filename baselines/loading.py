@@ -1,8 +1,13 @@
 """`load_model`: the network that a run trained, for a look inside it."""
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from mesabench.baselines.runs import read_settings
@@ -27,7 +32,8 @@ def load_model(run: Path | str, steps: int | None = None, *, device: str = "cpu"
     """
     task_id, settings = read_settings(Path(run))
     files = list_snapshots(Path(run), settings.fingerprint(task_id))
-    model = build_model(get_task(task_id), replace(settings, device=device))
+    with random_numbers_as_they_were():  # a model begins with those of the run's seed
+        model = build_model(get_task(task_id), replace(settings, device=device))
     taken = {int(file.stem): file for file in files}
     wanted = max(taken) if steps is None else steps
     if wanted not in taken:
@@ -39,3 +45,15 @@ def load_model(run: Path | str, steps: int | None = None, *, device: str = "cpu"
         )
     load_snapshot(model, taken[wanted])
     return model
+
+
+@contextmanager
+def random_numbers_as_they_were() -> Iterator[None]:
+    """Let the generators of Python, NumPy and PyTorch go on as if nothing had seeded them."""
+    python, arrays, tensors = random.getstate(), np.random.get_state(), th.get_rng_state()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(arrays)  # noqa: NPY002
+        th.set_rng_state(tensors)

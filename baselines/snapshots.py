@@ -54,7 +54,8 @@ def list_snapshots(run: Path, fingerprint: str) -> list[Path]:
     if not found:
         members = sorted(str(member) for member in run.glob("member-*"))
         why = f"its members have: {listed(members)}" if members else "training leaves them there"
-        raise MesaBenchError(f"{str(run)!r} has no snapshots; {why}")
+        of = " of its settings" if files else ""
+        raise MesaBenchError(f"{str(run)!r} has no snapshots{of}; {why}")
     return found
 
 

@@ -140,7 +140,8 @@ def train_model(task: Task, config: Settings, folder: Path, console: Console) ->
         try:
             if done < config.steps:
                 left = config.steps - done
-                model.learn(left, callback=callbacks, reset_num_timesteps=not done)
+                # Otherwise the worlds of a training that was stopped at once would begin twice.
+                model.learn(left, callback=callbacks, reset_num_timesteps=False)
         except KeyboardInterrupt:
             stopped, model.num_timesteps = True, progress.learnt
         finally:

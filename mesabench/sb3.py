@@ -236,8 +236,10 @@ class NamedRows:
         self._names, self._known = tuple(names), values.copy()
         self._dicts = [dict(zip(self._names, row, strict=True)) for row in values.tolist()]
 
-    def __call__(self, values: np.ndarray, rows: Iterable[int]) -> list[dict[str, Any]]:
+    def __call__(self, values: np.ndarray, rows: Sequence[int]) -> list[dict[str, Any]]:
         """Return some rows of `values`, [rows, names], as dicts that nobody else holds."""
+        if not rows:
+            return []
         for row in np.flatnonzero((values != self._known).any(1)):
             self._dicts[row] = dict(zip(self._names, values[row].tolist(), strict=True))
             self._known[row] = values[row]

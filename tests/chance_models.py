@@ -66,6 +66,8 @@ def build(
     batch_size: int | None = 24,
     seed: int = 0,
     device: str = "cpu",
+    clip_range_vf: float | None = None,
+    target_kl: float | None = None,
     **policy_kwargs: Any,
 ) -> RecurrentPPO:
     def make_env(index: int) -> Chance:
@@ -79,6 +81,8 @@ def build(
         batch_size=batch_size,
         n_epochs=2,
         ent_coef=0.01,
+        clip_range_vf=clip_range_vf,
+        target_kl=target_kl,
         seed=seed,
         device=device,
         policy_kwargs={"net_arch": [6], "lstm_hidden_size": 8} | policy_kwargs,

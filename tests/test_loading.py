@@ -1,12 +1,14 @@
 """A run's network in Python: it plays as the run's file does, and as it did along the training."""
 
 import io
+import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch as th
 from rich.console import Console
 from tiny_runs import TINY, TOY, weights
 
@@ -41,6 +43,16 @@ def test_snapshots_along_the_training_differ(run: Path) -> None:
     for one, other in ((first, middle), (middle, last)):
         assert any((one[name] != other[name]).any() for name in one)
     assert load_model(run).num_timesteps == 1024
+
+
+def test_random_numbers_go_on_as_if_nothing_had_been_loaded(run: Path) -> None:
+    def drawn() -> list[float]:
+        return [float(th.rand(1)), np.random.rand(), random.random()]  # noqa: NPY002
+
+    load_model(run)
+    first = drawn()
+    load_model(run)
+    assert drawn() != first
 
 
 def test_a_step_without_a_snapshot_is_refused_with_the_nearest(run: Path) -> None:

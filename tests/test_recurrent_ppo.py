@@ -49,10 +49,14 @@ def test_training_gives_the_weights_of_the_stock_class(
         {"features_extractor_class": Encoder},
         {"features_extractor_class": Encoder, "share_features_extractor": False},
         {"lstm_kwargs": {"bias": False}},
+        {"clip_range_vf": 0.05},
+        {"target_kl": 1e-4},
     ],
-    ids=["cnn", "custom encoder", "two encoders", "no bias"],
+    ids=["cnn", "custom encoder", "two encoders", "no bias", "clipped values", "stopped early"],
 )
-def test_training_gives_the_weights_of_the_stock_class_whatever_the_encoder(settings):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_training_gives_the_weights_of_the_stock_class_whatever_the_settings(settings, threads):
+    th.set_num_threads(threads)
     ours, stock = (train(algorithm, **settings) for algorithm in (FlatRecurrentPPO, RecurrentPPO))
     assert isinstance(ours.rollout_buffer, FlatMinibatches)
     assert distance(ours, stock) < ATOL

@@ -129,6 +129,16 @@ def test_a_device_that_is_not_there_is_refused(device, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def test_the_bench_learns_as_a_training_does():
+    task = mesabench.get_task("RedDoor-v0")
+    measured = build_model(task, TINY)
+    assert isinstance(measured, RecurrentPPO)
+    speeds = list(bench.learn(measured, TINY.steps))
+    plain = build_model(task, TINY).learn(TINY.steps)
+    assert len(speeds) == TINY.steps // (TINY.num_envs * TINY.rollout)
+    np.testing.assert_equal(weights(measured), weights(plain))
+
+
 class Weights(BaseCallback):
     """Notes the weight of the entropy in each update."""
 

@@ -3,8 +3,6 @@
 Half of the levels are old ones whose returns the critic still gets wrong. If a level on which proxy
 and base objective part, rare as it is in training, is such a level, it is seen more often.
 
-What the levels scored is not part of a checkpoint: a resumed run begins its collection anew.
-
 Source: Jiang, Grefenstette & Rocktäschel 2021, "Prioritized level replay"; positive errors as the
 score from Jiang, Dennis et al. 2021, "Replay-guided adversarial environment design".
 """

@@ -1,5 +1,6 @@
 """`Engine`: a batch of worlds that play one split of a task."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -165,7 +166,7 @@ class Engine:
 
     def snapshot(self) -> NDArray[np.uint8]:
         """Return, as bytes that `restore` reads, the worlds and their sequences of levels."""
-        return np.concatenate([raw(self.world), raw(self.course)])
+        return np.concatenate([self._kind(), raw(self.world), raw(self.course)])
 
     def restore(self, snapshot: NDArray[np.uint8]) -> None:
         """Let the worlds go on from where they were when `snapshot` was taken.
@@ -173,13 +174,19 @@ class Engine:
         Raises:
             LevelError: it was taken of other worlds.
         """
-        parts = raw(self.world), raw(self.course)
-        if len(snapshot) != sum(map(len, parts)):
+        kind, world, course = self._kind(), raw(self.world), raw(self.course)
+        begins = np.cumsum([len(kind), len(world)])
+        known, *kept = np.split(snapshot, begins)
+        if not np.array_equal(known, kind) or len(kept[1]) != len(course):
             raise LevelError(
-                f"a snapshot of these worlds has {sum(map(len, parts))} bytes, not {len(snapshot)}"
+                f"that is no snapshot of {self.batch} worlds of {self.task.id}/{self.split}"
             )
-        for part, kept in zip(parts, np.split(snapshot, [len(parts[0])]), strict=True):
-            part[:] = kept
+        world[:], course[:] = kept
+
+    def _kind(self) -> NDArray[np.uint8]:
+        """Return a digest of whose snapshot it is: what the fields of worlds are may change."""
+        of = self.task.id, self.split, self.batch, self.world.dtype.descr, self.course.dtype.descr
+        return np.frombuffer(hashlib.sha256(repr(of).encode()).digest(), np.uint8)
 
     def step_some(self, actions: Sequence[int], worlds: int) -> None:
         """Play the same actions [n], of the first n agents, in the first so many worlds only."""
