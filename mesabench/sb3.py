@@ -66,7 +66,8 @@ def sb3_vec_env(
     """Make a native batch of `num_envs` worlds for Stable-Baselines3; options as `gym.make_vec`.
 
     With `everyone`, each agent of each world is a row of the batch (see `sb3_agents`), so that
-    one network plays them all; otherwise the task's script plays all but the first.
+    one network plays them all; otherwise the task's script plays all but the first. With `terse`,
+    infos are empty but at episodes' ends, which is faster.
 
     Raises:
         TaskError: no such task, split or objective.
@@ -152,15 +153,21 @@ class MesaVecEnv(VecEnv):
             self._levels[b] = {"level": self.engine.level_name(int(b)), "layout": layout}
 
     def _infos(self, done: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return an info for each world; if they are terse, of those that are `done` alone."""
+        """Return an info for each row; if they are terse, of those that are `done` alone."""
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        ended = np.flatnonzero(done).tolist()
-        told = ended if self.terse else range(self.num_envs)
-        events = self._events(self.ledger.happened, told)
-        returns = self._returns(self.ledger.returns, told)
-        for b, happened, so_far in zip(told, events, returns, strict=True):
-            infos[b] = {**self._levels[b], "events": happened, "returns": so_far}
+        told = np.flatnonzero(done).tolist() if self.terse else range(self.num_envs)
+        for row, info in zip(told, self._told(told), strict=True):
+            infos[row] = info
         return infos
+
+    def _told(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        """Return what is to be told of some rows."""
+        events = self._events(self.ledger.happened, rows)
+        returns = self._returns(self.ledger.returns, rows)
+        return [
+            {**self._levels[b], "events": happened, "returns": so_far}
+            for b, happened, so_far in zip(rows, events, returns, strict=True)
+        ]
 
     def _finish(self, infos: list[dict[str, Any]], ended: np.ndarray) -> None:
         """Let the infos of the worlds that `ended` speak of the episode that is over."""

@@ -4,6 +4,7 @@ A network that is trained on it plays every agent, each from what that agent see
 recurrent state of its own: independent learners that share their weights.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,9 +41,8 @@ class EveryAgentVecEnv(MesaVecEnv):
         """Begin a new level in each world; a seed of the batch is one of its worlds."""
         seeds = [s for s in self._seeds[:: self.each] if s is not None]
         self.engine.reset(seed=seeds if len(seeds) == self.worlds else None)
-        everyone = np.ones(self.worlds, np.bool_)
-        self._name_levels(everyone)
-        self.reset_infos = self._infos(everyone)
+        self._name_levels(np.ones(self.worlds, np.bool_))
+        self.reset_infos = self._infos(np.ones(self.num_envs, np.bool_))
         self._reset_seeds()
         return self._rows(observe_batch)
 
@@ -59,12 +59,13 @@ class EveryAgentVecEnv(MesaVecEnv):
             )
         self.engine.step(actions.reshape(self.worlds, self.each))
         reward = self._pay(self.engine.world.events).astype(np.float32)
-        done = self.ledger.done
+        over = self.ledger.done
+        done = np.repeat(over, self.each)
         infos = self._infos(done)
-        if done.any():
-            self._end(infos, np.flatnonzero(np.repeat(done, self.each)))
-            self._name_levels(done)
-        return self._rows(observe_batch), reward, np.repeat(done, self.each), infos
+        if over.any():
+            self._end(infos, np.flatnonzero(done))
+            self._name_levels(over)
+        return self._rows(observe_batch), reward, done, infos
 
     def _pay(self, events: NDArray) -> NDArray[np.float64]:
         """Return what events [B, A, E] pay each row."""
@@ -79,15 +80,12 @@ class EveryAgentVecEnv(MesaVecEnv):
             for name, part in seen[0].items()
         }
 
-    def _infos(self, done: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return an info for each row; if they are terse, of the worlds that are `done` alone."""
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        ended = np.flatnonzero(np.repeat(done, self.each)).tolist()
-        told = ended if self.terse else range(self.num_envs)
-        for row, counts in zip(told, self._events(self._row_events(), told), strict=True):
-            a, b = row % self.each, row // self.each
-            infos[row] = {**self._levels[b], "agent": a, "events": counts}
-        return infos
+    def _told(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        """Return what is to be told of some rows."""
+        return [
+            {**self._levels[row // self.each], "agent": row % self.each, "events": counts}
+            for row, counts in zip(rows, self._events(self._row_events(), rows), strict=True)
+        ]
 
     def _row_events(self) -> NDArray[np.uint8]:
         """Return how often each event happened to each row in the last step, [B · A, E]."""

@@ -3,7 +3,6 @@
 import copy
 import io
 import shutil
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 import torch as th
 from rich.console import Console
 from stable_baselines3.common.vec_env import VecMonitor
-from tiny_runs import TINY, TOY, weights
+from tiny_runs import TINY, TOY, checkpoints, stopped_after, weights
 
 import mesabench
 from mesabench.baselines.algorithms import ALGORITHMS, get_algorithm
@@ -59,15 +58,6 @@ def quiet() -> Console:
     return Console(file=io.StringIO())
 
 
-def stopped_after(steps: int) -> Callable[[RunProgress], bool]:
-    def stop(progress: RunProgress) -> bool:
-        if progress.num_timesteps > steps:
-            raise KeyboardInterrupt
-        return True
-
-    return stop
-
-
 def ends_alike(task_id: str, settings: Settings, folder: Path, stop: int = STEPS // 2) -> None:
     """Train at once, and with a stop after so many steps; compare all that is left."""
     task = mesabench.get_task(task_id)
@@ -85,10 +75,6 @@ def same_end(one: Path, other: Path) -> None:
     assert [end["steps"] for end in ends] == [STEPS, STEPS]
     for part in ("policy", "optimizer", "updates", "standing"):
         np.testing.assert_equal(*(as_arrays(end[part]) for end in ends))
-
-
-def checkpoints(run: Path) -> list[Path]:
-    return sorted((run / "checkpoints").glob("*.pt"))
 
 
 @pytest.mark.parametrize("algorithm", EXACT)

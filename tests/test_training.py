@@ -12,7 +12,7 @@ import torch as th
 from rich.console import Console
 from sb3_contrib import RecurrentPPO
 from stable_baselines3.common.callbacks import BaseCallback
-from tiny_runs import weights
+from tiny_runs import stopped_after, weights
 
 import mesabench
 from mesabench.agents.onnx_agent import OnnxAgent
@@ -70,12 +70,8 @@ def test_training_moves_the_weights_and_exports_the_same_agent(task, tmp_path):
 def test_a_stopped_run_goes_on_with_the_same_command_as_if_it_had_not_been(
     task, tmp_path, monkeypatch
 ):
-    def stop(self):
-        if self.num_timesteps > 512:  # in the middle of a rollout, of which nothing was learnt
-            raise KeyboardInterrupt
-        return True
-
-    monkeypatch.setattr(progress.RunProgress, "_on_step", stop)
+    # In the middle of a rollout, of which nothing was learnt.
+    monkeypatch.setattr(progress.RunProgress, "_on_step", stopped_after(512))
     monkeypatch.setattr("sys.argv", ["mesabench", "train", task.id, "--seed", "0"])
     shown, text = console()
     run, whole = tmp_path / "run", tmp_path / "whole"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mesabench.baselines.config import TrainConfig
+from mesabench.baselines.progress import RunProgress
 
 HANGS = 900.0  # seconds after which a process that is waited for will never be done
 LONG = 16_384  # steps of a run that is still going on when it is stopped, however fast
@@ -42,4 +43,15 @@ def until(happens: Callable[[], Any], seconds: float = HANGS) -> None:
 
 
 def checkpoints(out: Path) -> list[Path]:
-    return sorted(out.glob("*/*/checkpoints/*.pt"))
+    return sorted(out.glob("**/checkpoints/*.pt"))
+
+
+def stopped_after(steps: int) -> Callable[[RunProgress], bool]:
+    """Return what stops a training, in the place of `RunProgress._on_step`."""
+
+    def stop(progress: RunProgress) -> bool:
+        if progress.num_timesteps > steps:
+            raise KeyboardInterrupt
+        return True
+
+    return stop

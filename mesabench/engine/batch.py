@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -166,7 +167,7 @@ class Engine:
 
     def snapshot(self) -> NDArray[np.uint8]:
         """Return, as bytes that `restore` reads, the worlds and their sequences of levels."""
-        return np.concatenate([self._kind(), raw(self.world), raw(self.course)])
+        return np.concatenate([self._kind, raw(self.world), raw(self.course)])
 
     def restore(self, snapshot: NDArray[np.uint8]) -> None:
         """Let the worlds go on from where they were when `snapshot` was taken.
@@ -174,7 +175,7 @@ class Engine:
         Raises:
             LevelError: it was taken of other worlds.
         """
-        kind, world, course = self._kind(), raw(self.world), raw(self.course)
+        kind, world, course = self._kind, raw(self.world), raw(self.course)
         begins = np.cumsum([len(kind), len(world)])
         known, *kept = np.split(snapshot, begins)
         if not np.array_equal(known, kind) or len(kept[1]) != len(course):
@@ -183,6 +184,7 @@ class Engine:
             )
         world[:], course[:] = kept
 
+    @cached_property
     def _kind(self) -> NDArray[np.uint8]:
         """Return a digest of whose snapshot it is: what the fields of worlds are may change."""
         of = self.task.id, self.split, self.batch, self.world.dtype.descr, self.course.dtype.descr
