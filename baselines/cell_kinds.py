@@ -15,29 +15,45 @@ CODES = NUM_OBJECTS + NUM_COLOURS + NUM_STATES  # of a cell, each by itself
 KINDS = NUM_OBJECTS * NUM_COLOURS * NUM_STATES
 
 
-def find_kinds(image: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
-    """Find the kinds of cells in a batch of views.
+class Kinds:
+    """The kinds of cells that occurred, numbered as they did so.
 
-    Args:
-        image: object, colour and state of each cell in turn, any dtype, [B, 3 · cells] on the CPU.
-            The space allows codes that no level holds: those count as the nearest that one does.
-
-    Returns:
-        The codes of each kind that occurs, one-hot, float32 [kinds, `CODES`]; and for each cell of
-        each view the row of its kind in a table [cells · kinds], int32 [B, cells].
+    Attributes:
+        count: how many there are.
     """
-    codes = th.zeros(KINDS, CODES)
-    rows = th.empty(len(image), image.shape[1] // 3, dtype=th.int32)
-    kinds = number_kinds(image.detach().numpy(), codes.numpy(), rows.numpy())
-    return codes[:kinds], rows
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._number = np.full(KINDS, -1, np.int32)
+        self._codes = th.zeros(KINDS, CODES)
+
+    @property
+    def codes(self) -> th.Tensor:
+        """The codes of each kind, one-hot, float32 [kinds, `CODES`]."""
+        return self._codes[: self.count]
+
+    def find(self, image: th.Tensor) -> th.Tensor:
+        """Number the kinds in a batch of views, beside those that are known.
+
+        Args:
+            image: object, colour and state of each cell in turn, any dtype, [B, 3 · cells] on the
+                CPU. The space allows codes that no level holds: those count as the nearest that
+                one does.
+
+        Returns:
+            For each cell of each view the row of its kind in a table [cells · kinds], int32
+            [B, cells].
+        """
+        rows = th.empty(len(image), image.shape[1] // 3, dtype=th.int32)
+        given = image.detach().numpy(), self._number, self._codes.numpy(), rows.numpy()
+        self.count = number_kinds(*given, self.count)
+        return rows
 
 
 @kernel
-def number_kinds(image, codes, rows):
-    """Number kinds as they occur; write their codes and the rows of cells; return their number."""
+def number_kinds(image, number, codes, rows, kinds):
+    """Number kinds from `kinds` on; write their codes and the rows of cells; return their count."""
     batch, cells = rows.shape
-    number = np.full(KINDS, -1, np.int32)
-    kinds = 0
     for b in range(batch):
         for cell in range(cells):
             thing = max(0, min(int(image[b, 3 * cell]), NUM_OBJECTS - 1))

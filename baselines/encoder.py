@@ -1,12 +1,14 @@
 """The baselines' encoder of MiniGrid observations for Stable-Baselines3."""
 
+from typing import Any
+
 import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
-from mesabench.baselines.cell_kinds import CODES, NUM_STATES, find_kinds
-from mesabench.baselines.row_sums import row_sums
+from mesabench.baselines.cell_kinds import CODES, NUM_STATES, Kinds
+from mesabench.baselines.row_sums import rectified_sums, row_sums
 from mesabench.engine.codes import NUM_COLOURS, NUM_OBJECTS, VIEW
 from mesabench.trials import LAST_ACTION, LAST_REWARD
 
@@ -57,10 +59,14 @@ class GridEncoder(BaseFeaturesExtractor):
         tracing = th.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
         if self.embed.weight.device.type != "cpu" or tracing:
             return self.mix(self.cells(observations))
-        kinds, rows = find_kinds(observations["image"].flatten(1))
+        kinds = Kinds()
+        rows = kinds.find(observations["image"].flatten(1))
+        return th.relu(row_sums(self.table(kinds), rows) + self.linear.bias)
+
+    def table(self, kinds: Kinds) -> th.Tensor:
+        """Return what each kind in each cell adds to the features, [cells · kinds, hidden]."""
         weights = self.linear.weight.unflatten(1, (-1, self.embed.out_features))
-        table = self.embed(kinds) @ weights.permute(1, 2, 0)  # [cells, kinds, hidden]
-        return th.relu(row_sums(table.flatten(0, 1), rows) + self.linear.bias)
+        return (self.embed(kinds.codes) @ weights.permute(1, 2, 0)).flatten(0, 1)
 
     @property
     def linear(self) -> nn.Linear:
@@ -89,6 +95,38 @@ class GridEncoder(BaseFeaturesExtractor):
             # A reward may be a message (ElevenArms): as one number, ten messages are a curve with
             # as many bends; by their places they are a table.
             features.append(th.relu(1.0 - TENTHS * (reward - self.steps).abs()))
+        return features
+
+
+class Glance:
+    """What an encoder makes of observations as long as its weights stay as they are.
+
+    Args:
+        encoder: a `GridEncoder` on a CPU.
+    """
+
+    def __init__(self, encoder: GridEncoder):
+        self._encoder, self._kinds, self._table = encoder, Kinds(), th.empty(0)
+        self._bias = encoder.linear.bias.detach()
+        seen: Any = encoder._observation_space
+        discrete = {name: s for name, s in seen.items() if isinstance(s, spaces.Discrete)}
+        self._one_hot = {name: th.eye(int(space.n)) for name, space in discrete.items()}
+
+    def __call__(self, observations: dict[str, th.Tensor]) -> th.Tensor:
+        """Return features [B, hidden + others] of observations as they are before preprocessing."""
+        image, known = observations["image"], self._kinds.count
+        rows = self._kinds.find(image)
+        if self._kinds.count > known:
+            self._table = self._encoder.table(self._kinds).detach()
+        others = {
+            name: self._one_hot[name][x.flatten().long()] if name in self._one_hot else x
+            for name, x in observations.items()
+            if name != "image"
+        }
+        features = th.empty(len(image), self._encoder.features_dim)
+        arrays = self._table.numpy(), rows.numpy(), self._bias.numpy(), features.numpy()
+        rectified_sums(*arrays)
+        th.cat(self._encoder.others(others), 1, out=features[:, len(self._bias) :])
         return features
 
 

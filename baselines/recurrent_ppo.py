@@ -13,7 +13,6 @@ Rollouts are those of `mesabench.baselines.recurrent_rollouts`, a cell for each 
 actions are drawn as `mesabench.baselines.categorical` does it.
 """
 
-from types import MethodType
 from typing import Any, cast
 
 import torch as th
@@ -27,7 +26,7 @@ from torch import nn
 
 from mesabench.baselines.categorical import LeanCategorical
 from mesabench.baselines.cores import Core
-from mesabench.baselines.in_parts import PARTS, can_be_parted, evaluate_actions
+from mesabench.baselines.in_parts import PARTS, can_be_parted
 from mesabench.baselines.recurrent_minibatches import (
     FlatDictRolloutBuffer,
     FlatMinibatches,
@@ -35,6 +34,7 @@ from mesabench.baselines.recurrent_minibatches import (
     Rows,
 )
 from mesabench.baselines.recurrent_rollouts import BatchedRollouts
+from mesabench.baselines.recurrent_update import has_known_heads, update
 
 # What a reset token adds to a gate's pre-activation: the float32 sigmoid of it is exactly zero.
 CLOSED = -1e4
@@ -66,11 +66,11 @@ class FlatRecurrentPPO(BatchedRollouts):
             gae_lambda=self.gae_lambda,
             n_envs=self.n_envs,
         )
+        self.rollout_buffer.two_memories = policy.lstm_critic is not None
         if type(policy.action_dist) is CategoricalDistribution:
             policy.action_dist = LeanCategorical(policy.action_dist.action_dim)
         # On the instance, so that any policy class will do and a saved model names stock classes.
         vars(policy)["_process_sequence"] = process_sequence
-        vars(policy)["evaluate_actions"] = MethodType(evaluate_actions, policy)
 
     def collect_rollouts(
         self,
@@ -89,18 +89,18 @@ class FlatRecurrentPPO(BatchedRollouts):
         return self.play_rollout(env, callback, rollout_buffer, n_rollout_steps)
 
     def train(self) -> None:
-        """Update on the rollout, as the stock class does; with two threads or more in two parts."""
-        threads, policy = th.get_num_threads(), cast(RecurrentActorCriticPolicy, self.policy)
-        buffer = self.rollout_buffer
-        if not isinstance(buffer, FlatMinibatches) or threads < PARTS or not can_be_parted(policy):
+        """Update on the rollout as the stock class does, in parts where there are threads."""
+        policy = cast(RecurrentActorCriticPolicy, self.policy)
+        if not isinstance(self.rollout_buffer, FlatMinibatches) or not has_known_heads(policy):
             return super().train()
-        buffer.in_parts = True
+        threads = th.get_num_threads()
+        if threads < PARTS or not can_be_parted(policy):
+            return update(self, 1)
         th.set_num_threads(threads // PARTS)
         try:
-            return super().train()
+            return update(self, PARTS)
         finally:
             th.set_num_threads(threads)
-            buffer.in_parts = False
 
 
 def covers(policy: RecurrentActorCriticPolicy) -> bool:
@@ -136,10 +136,6 @@ def process_sequence(
         Outputs of the last layer, float32 [B, H], and the states: of no use after `Rows`.
     """
     if not isinstance(lstm_states, Rows):
-        # On a GPU, updates and rollouts had better round alike: both are cuDNN's there.
-        one = len(features) == lstm_states[0].shape[1] and not features.is_cuda
-        if one and type(lstm) is nn.LSTM:
-            return run_step(features, lstm_states, episode_starts, lstm)
         stock = RecurrentActorCriticPolicy._process_sequence
         return stock(features, lstm_states, episode_starts, lstm)
     grid = lstm_states.grid
@@ -151,28 +147,6 @@ def process_sequence(
             inputs = outputs if layer == 0 else th.cat((outputs, grid.resets), dim=2)
             outputs = run_layer(lstm, layer, inputs, lstm_states)
     return grid.gather(outputs), lstm_states
-
-
-def run_step(
-    features: th.Tensor,
-    lstm_states: tuple[th.Tensor, th.Tensor],
-    episode_starts: th.Tensor,
-    lstm: nn.LSTM,
-) -> tuple[th.Tensor, tuple[th.Tensor, th.Tensor]]:
-    """Run one time step, [B, I] to [B, H]: a cell does it in half the time that a sequence takes.
-
-    Hidden and cell states are [layers, B, H], before and after; all of them are zero before an
-    episode's first step.
-    """
-    if episode_starts.any():
-        goes_on = (1.0 - episode_starts)[:, None]
-        lstm_states = lstm_states[0] * goes_on, lstm_states[1] * goes_on
-    inputs, after = features, []
-    for hidden, cell, weights in zip(*lstm_states, lstm.all_weights, strict=True):
-        after.append(th.lstm_cell(inputs, (hidden, cell), *weights))
-        inputs = after[-1][0]
-    hidden, cell = (th.stack(states) for states in zip(*after, strict=True))
-    return inputs, (hidden, cell)
 
 
 def run_layer(lstm: nn.LSTM, layer: int, inputs: th.Tensor, rows: Rows) -> th.Tensor:

@@ -13,9 +13,12 @@ import numpy as np
 import torch as th
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
+
+from mesabench.baselines.recurrent_steps import Steps, can_be_stepped
 
 
 class CutOff(NamedTuple):
@@ -36,15 +39,16 @@ class BatchedRollouts(RecurrentPPO):
         Returns:
             False if the callback ended the training.
         """
-        policy = cast(Any, self.policy)
+        policy = cast(RecurrentActorCriticPolicy, self.policy)
         policy.set_training_mode(False)
+        play: Any = Steps(policy) if can_be_stepped(policy) else policy
         buffer.reset()
         callback.on_rollout_start()
         lstm_states = deepcopy(self._last_lstm_states)
         cut_off: list[CutOff] = []
         for step in range(steps):
             with th.no_grad():
-                chosen, values, log_probs, lstm_states = policy(
+                chosen, values, log_probs, lstm_states = play(
                     self._seen(), lstm_states, self._starts()
                 )
             actions = chosen.cpu().numpy()
@@ -69,9 +73,9 @@ class BatchedRollouts(RecurrentPPO):
             self._last_lstm_states = lstm_states
         if cut_off:
             last, worlds = np.array([(cut.step, cut.world) for cut in cut_off]).T
-            buffer.rewards[last, worlds] += self.gamma * values_beyond(policy, cut_off)
+            buffer.rewards[last, worlds] += self.gamma * values_beyond(play, cut_off, self.device)
         with th.no_grad():
-            values = policy.predict_values(self._seen(), lstm_states.vf, self._starts())
+            values = play.predict_values(self._seen(), lstm_states.vf, self._starts())
         buffer.compute_returns_and_advantage(last_values=values, dones=self._last_episode_starts)
         callback.on_rollout_end()
         return True
@@ -109,7 +113,7 @@ def find_cut_off(
     return found
 
 
-def values_beyond(policy: Any, cut_off: Sequence[CutOff]) -> np.ndarray:
+def values_beyond(policy: Any, cut_off: Sequence[CutOff], device: th.device) -> np.ndarray:
     """Return the value, to the policy, of what would have come next, float32 [episodes]."""
     last = [cut.seen for cut in cut_off]
     if isinstance(last[0], dict):
@@ -120,7 +124,7 @@ def values_beyond(policy: Any, cut_off: Sequence[CutOff]) -> np.ndarray:
         th.stack(states, dim=1) for states in zip(*(cut.states for cut in cut_off), strict=True)
     )
     with th.no_grad():
-        seen = obs_as_tensor(joined, policy.device)
-        no_starts = th.zeros(len(cut_off), device=policy.device)
+        seen = obs_as_tensor(joined, device)
+        no_starts = th.zeros(len(cut_off), device=device)
         values = policy.predict_values(seen, (hidden, cell), no_starts)
     return values[:, 0].cpu().numpy()

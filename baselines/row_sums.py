@@ -7,6 +7,7 @@ of the one-hot codes. Here the gradients are added where they belong, one after 
 
 from typing import Any
 
+import numpy as np
 import torch as th
 from torch.nn import functional as F
 
@@ -43,6 +44,20 @@ class RowSums(th.autograd.Function):
 
 
 row_sums = RowSums.apply
+
+
+@kernel
+def rectified_sums(table, rows, bias, found):
+    """Write ``relu(table[rows].sum(1) + bias)`` [B, H] to the first columns of `found`."""
+    width = len(bias)
+    for b in range(len(rows)):
+        for j in range(width):
+            found[b, j] = bias[j]
+        for row in rows[b]:
+            for j in range(width):
+                found[b, j] += table[row, j]
+        for j in range(width):
+            found[b, j] = max(found[b, j], np.float32(0.0))
 
 
 @kernel

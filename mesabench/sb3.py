@@ -171,16 +171,16 @@ class MesaVecEnv(VecEnv):
 
     def _finish(self, infos: list[dict[str, Any]], ended: np.ndarray) -> None:
         """Let the infos of the worlds that `ended` speak of the episode that is over."""
-        ledger, last = self.ledger, self.ledger.last
+        ledger, course = self.ledger, self.engine.course
         final = sb3_observation(observe_last(self.engine))
-        counts = self.engine.course.last_counts[:, 0, : len(self.task.events)]
+        counts = course.last_counts[:, 0, : len(self.task.events)]
         paid = self.task.weights(self.ledger.objective)[0]
         for b in ended:
             infos[b] |= {
-                "returns": {name: float(last["returns"][name][b]) for name in self.task.objectives},
+                "returns": dict(zip(self.task.objectives, ledger.at_end[b].tolist(), strict=True)),
                 "terminal_observation": {name: value[b] for name, value in final.items()},
                 "TimeLimit.truncated": bool(ledger.truncated[b] and not ledger.terminated[b]),
-                "episode": {"r": float(counts[b] @ paid), "l": int(last["length"][b])},
+                "episode": {"r": float(counts[b] @ paid), "l": int(course.last_steps[b])},
             }
 
     def get_state(self) -> dict[str, Any]:

@@ -107,7 +107,7 @@ class MesaVectorEnv(VectorEnv):
             info |= {
                 "final_obs": split_batch(observe_last(self.engine), done),
                 "_final_obs": done,
-                "final_info": self._ledger.last,
+                "final_info": self._ledger.last(),
                 "_final_info": done,
             }
         return observe_batch(self.engine), reward, terminated, truncated, info
@@ -122,7 +122,7 @@ class Ledger:
 
     Attributes:
         returns: float64 [B, objectives] since each world's level began.
-        last: info of the episodes that ended in the last step.
+        at_end: what `returns` was when the last step ended episodes.
         objective: the objective that is paid for.
         happened: how often each event happened in the last step, uint8 [B, events].
         terminated: whether the last step ended the episode, bool [B].
@@ -138,7 +138,7 @@ class Ledger:
         self.objective = task.objective(objective or task.base.name)
         self._column = list(task.objectives).index(self.objective.name)
         self.returns = np.zeros((engine.batch, len(task.objectives)))
-        self.last: dict[str, Any] = {}
+        self.at_end = self.returns
         self._weights = task.weights(*task.objectives.values()).T
         steps = np.arange(engine.horizon + 1)[:, None]
         self._decay = task.discounts(*task.objectives.values()) ** steps
@@ -160,7 +160,7 @@ class Ledger:
         """
         actions = np.asarray(actions)
         count, batch = self.engine.task.actions, self.engine.batch
-        if actions.shape != (batch,) or ((actions < 0) | (actions >= count)).any():
+        if actions.shape != (batch,) or actions.min() < 0 or actions.max() >= count:
             raise MesaBenchError(f"actions are {batch} numbers in 0 to {count - 1}, not {actions}")
         clock = self._clock.copy()
         self.engine.step(actions)
@@ -172,9 +172,7 @@ class Ledger:
             reward = paid[:, self._column].copy()
         done = self.done
         if done.any():
-            course = self.engine.course
-            self.last = self._report(course.last_index, course.last_layout, done)
-            self.last |= mark("length", course.last_steps, done)
+            self.at_end = self.returns.copy()
             self.returns[done] = 0.0
         return reward
 
@@ -189,13 +187,21 @@ class Ledger:
         Events are the last step's, as the reward is, also where a new level has begun since.
         """
         course = self.engine.course
-        return self._report(course.index, course.layout, self._everyone)
+        return self._report(course.index, course.layout, self.returns, self._everyone)
 
-    def _report(self, index: NDArray, layout: NDArray, mask: NDArray[np.bool_]) -> dict[str, Any]:
+    def last(self) -> dict[str, Any]:
+        """Return the same of the episodes that ended in the last step, and their lengths."""
+        course, done = self.engine.course, self.done
+        found = self._report(course.last_index, course.last_layout, self.at_end, done)
+        return found | mark("length", course.last_steps, done)
+
+    def _report(
+        self, index: NDArray, layout: NDArray, gained: NDArray, mask: NDArray[np.bool_]
+    ) -> dict[str, Any]:
         task = self.engine.task
         columns = zip(task.events, self.happened.T, strict=True)
         events = [mark(name, count.astype(np.int64), mask) for name, count in columns]
-        columns = zip(task.objectives, self.returns.T, strict=True)
+        columns = zip(task.objectives, gained.T, strict=True)
         returns = [mark(name, value, mask) for name, value in columns]
         return {
             **mark("level", index, mask),

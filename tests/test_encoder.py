@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch as th
 from gymnasium import spaces
+from stable_baselines3.common.preprocessing import preprocess_obs
 
-from mesabench.baselines.cell_kinds import CODES, NUM_STATES, find_kinds
-from mesabench.baselines.encoder import GridEncoder
+from mesabench.baselines.cell_kinds import CODES, NUM_STATES, Kinds
+from mesabench.baselines.encoder import Glance, GridEncoder
 from mesabench.baselines.frames import FRAMES, FramesEncoder
 from mesabench.baselines.row_sums import row_sums
 from mesabench.engine.codes import NUM_COLOURS, NUM_OBJECTS
@@ -40,13 +41,17 @@ def test_gradients_that_are_expanded_are_read_as_they_are():
 def test_kinds_are_numbered_as_they_occur_and_rows_lie_cell_by_cell():
     """Two views of two cells: codes beyond the largest of a level count as the largest."""
     image = th.tensor([[5, 0, 2, 1, 0, 0], [1, 0, 0, 5, 0, 200]], dtype=th.uint8)
-    codes, rows = find_kinds(image)
-    assert codes.shape == (3, CODES)
+    kinds = Kinds()
+    rows = kinds.find(image)
+    assert kinds.codes.shape == (3, CODES)
     places = [0, NUM_OBJECTS, NUM_OBJECTS + NUM_COLOURS]
     for kind, wanted in enumerate([(5, 0, 2), (1, 0, 0), (5, 0, NUM_STATES - 1)]):
-        found = codes[kind].nonzero().flatten().tolist()
+        found = kinds.codes[kind].nonzero().flatten().tolist()
         assert found == [place + code for place, code in zip(places, wanted, strict=True)]
     assert rows.tolist() == [[0, 3 + 1], [1, 3 + 2]]
+    assert kinds.find(image[1:, :3]).tolist() == [[1]]
+    assert kinds.find(th.tensor([[2, 0, 0]])).tolist() == [[3]]
+    assert kinds.count == 4
 
 
 @pytest.mark.parametrize("frames", [0, 2])
@@ -70,3 +75,19 @@ def test_the_view_is_what_the_layers_make_of_one_hot_codes(frames):
     expected = th.autograd.grad((plain * weights).sum(), parameters)
     for ours, theirs in zip(found, expected, strict=True):
         assert th.allclose(ours, theirs, atol=1e-3 * float(theirs.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["KeysChests-v0", "ElevenArms-v0"])
+def test_a_glance_gives_the_features_of_observations_as_they_come_from_the_worlds(name):
+    """Of kinds that it has not seen before as well; with and without rewards among what is seen."""
+    space = sb3_spaces(get_task(name))
+    encoder = GridEncoder(space)
+    glance = Glance(encoder)
+    for cells in (1, 2, 49):  # that may hold anything
+        space.seed(cells)
+        samples = [space.sample() for _ in range(40)]
+        seen = {key: th.as_tensor(np.stack([s[key] for s in samples])) for key in space.spaces}
+        seen["image"][:, 3 * cells :] = 1
+        features = encoder(preprocess_obs(seen, space))  # type: ignore[arg-type]
+        assert th.allclose(glance(seen), features, atol=1e-5)
+        assert features.std() > 0.01

@@ -12,10 +12,11 @@ from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import nn
 
-from mesabench.baselines import in_parts, recurrent_ppo
-from mesabench.baselines.in_parts import Parts, can_be_parted, evaluate_actions, look
+from mesabench.baselines import recurrent_update
+from mesabench.baselines.in_parts import can_be_parted, side_by_side
 from mesabench.baselines.recurrent_minibatches import FlatMinibatches
 from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
+from mesabench.baselines.recurrent_update import foresee, has_known_heads
 
 PARTED = [
     ("MlpLstmPolicy", 8),
@@ -43,11 +44,11 @@ def test_training_in_two_threads_gives_the_weights_of_the_stock_class(
     stock = train(RecurrentPPO, **settings, **CRITICS[critic])
     found = []
 
-    def watched(policy, obs, actions, lstm_states, episode_starts):
-        found.append(len(lstm_states.sizes) if isinstance(lstm_states, Parts) else 1)
-        return evaluate_actions(policy, obs, actions, lstm_states, episode_starts)
+    def watched(function, parts):
+        found.append(len(parts))
+        return side_by_side(function, parts)
 
-    monkeypatch.setattr(recurrent_ppo, "evaluate_actions", watched)
+    monkeypatch.setattr(recurrent_update, "side_by_side", watched)
     th.set_num_threads(2)
     ours = train(FlatRecurrentPPO, **settings, **CRITICS[critic])
     assert th.get_num_threads() == 2
@@ -108,7 +109,8 @@ def test_a_policy_with_ways_of_its_own_has_no_parts():
 
     th.set_num_threads(2)
     model = FlatRecurrentPPO(Own, build(RecurrentPPO).env, n_steps=NUM_STEPS, batch_size=24)
-    assert not can_be_parted(model.policy)
+    assert not has_known_heads(model.policy)
+    assert has_known_heads(build(FlatRecurrentPPO).policy)
     assert isinstance(model.rollout_buffer, FlatMinibatches)
     model.learn(ROLLOUT)
 
@@ -137,9 +139,9 @@ def test_an_error_in_a_part_is_raised_and_threads_are_put_back(in_main, monkeypa
     def fail(*given):
         if in_main == (threading.current_thread() is threading.main_thread()):
             raise RuntimeError("no")
-        return look(*given)
+        return foresee(*given)
 
-    monkeypatch.setattr(in_parts, "look", fail)
+    monkeypatch.setattr(recurrent_update, "foresee", fail)
     with pytest.raises(RuntimeError, match="no"):
         model.learn(ROLLOUT)
     assert th.get_num_threads() == 2
