@@ -24,7 +24,7 @@ class Kinds:
 
     def __init__(self) -> None:
         self.count = 0
-        self._number = np.full(KINDS, -1, np.int32)
+        self._number = np.full(KINDS, -1, np.int16)
         self._codes = th.zeros(KINDS, CODES)
 
     @property
@@ -41,19 +41,18 @@ class Kinds:
                 one does.
 
         Returns:
-            For each cell of each view the row of its kind in a table [cells · kinds], int32
-            [B, cells].
+            The number of each cell's kind, int16 [B, cells].
         """
-        rows = th.empty(len(image), image.shape[1] // 3, dtype=th.int32)
-        given = image.detach().numpy(), self._number, self._codes.numpy(), rows.numpy()
+        kinds = th.empty(len(image), image.shape[1] // 3, dtype=th.int16)
+        given = image.detach().numpy(), self._number, self._codes.numpy(), kinds.numpy()
         self.count = number_kinds(*given, self.count)
-        return rows
+        return kinds
 
 
 @kernel
-def number_kinds(image, number, codes, rows, kinds):
-    """Number kinds from `kinds` on; write their codes and the rows of cells; return their count."""
-    batch, cells = rows.shape
+def number_kinds(image, number, codes, found, count):
+    """Number kinds from `count` on; write their codes and those of cells; return their count."""
+    batch, cells = found.shape
     for b in range(batch):
         for cell in range(cells):
             thing = max(0, min(int(image[b, 3 * cell]), NUM_OBJECTS - 1))
@@ -61,13 +60,10 @@ def number_kinds(image, number, codes, rows, kinds):
             state = max(0, min(int(image[b, 3 * cell + 2]), NUM_STATES - 1))
             kind = (thing * NUM_COLOURS + colour) * NUM_STATES + state
             if number[kind] < 0:
-                number[kind] = kinds
-                codes[kinds, thing] = 1.0
-                codes[kinds, NUM_OBJECTS + colour] = 1.0
-                codes[kinds, NUM_OBJECTS + NUM_COLOURS + state] = 1.0
-                kinds += 1
-            rows[b, cell] = number[kind]
-    for b in range(batch):
-        for cell in range(cells):
-            rows[b, cell] += cell * kinds
-    return kinds
+                number[kind] = count
+                codes[count, thing] = 1.0
+                codes[count, NUM_OBJECTS + colour] = 1.0
+                codes[count, NUM_OBJECTS + NUM_COLOURS + state] = 1.0
+                count += 1
+            found[b, cell] = number[kind]
+    return count

@@ -1,16 +1,19 @@
 """The baselines' encoder of MiniGrid observations for Stable-Baselines3."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import torch as th
 from gymnasium import spaces
+from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
 from mesabench.baselines.cell_kinds import CODES, NUM_STATES, Kinds
-from mesabench.baselines.row_sums import rectified_sums, row_sums
+from mesabench.baselines.view_sums import glance, view_sums
 from mesabench.engine.codes import NUM_COLOURS, NUM_OBJECTS, VIEW
 from mesabench.trials import LAST_ACTION, LAST_REWARD
+
+D = TypeVar("D", bound="Digest")
 
 ITEM_SCALE = 4.0  # inventories are divided by it
 TENTHS = 10  # rewards from 0 to 1 are told apart in steps of a tenth
@@ -60,13 +63,14 @@ class GridEncoder(BaseFeaturesExtractor):
         if self.embed.weight.device.type != "cpu" or tracing:
             return self.mix(self.cells(observations))
         kinds = Kinds()
-        rows = kinds.find(observations["image"].flatten(1))
-        return th.relu(row_sums(self.table(kinds), rows) + self.linear.bias)
+        numbers = kinds.find(observations["image"].flatten(1))
+        nothing = th.empty(len(numbers), 0)
+        return view_sums(self.table(kinds), self.linear.bias, numbers, nothing)  # pyright: ignore
 
     def table(self, kinds: Kinds) -> th.Tensor:
-        """Return what each kind in each cell adds to the features, [cells · kinds, hidden]."""
+        """Return what each kind in each cell adds to the features, [cells, kinds, hidden]."""
         weights = self.linear.weight.unflatten(1, (-1, self.embed.out_features))
-        return (self.embed(kinds.codes) @ weights.permute(1, 2, 0)).flatten(0, 1)
+        return self.embed(kinds.codes) @ weights.permute(1, 2, 0)
 
     @property
     def linear(self) -> nn.Linear:
@@ -98,36 +102,61 @@ class GridEncoder(BaseFeaturesExtractor):
         return features
 
 
-class Glance:
-    """What an encoder makes of observations as long as its weights stay as they are.
+class Digest:
+    """A `GridEncoder`'s work in two: what does not depend on its weights can be done once.
 
     Args:
-        encoder: a `GridEncoder` on a CPU.
+        encoder: on a CPU.
     """
 
     def __init__(self, encoder: GridEncoder):
-        self._encoder, self._kinds, self._table = encoder, Kinds(), th.empty(0)
-        self._bias = encoder.linear.bias.detach()
+        self._encoder, self.kinds = encoder, Kinds()
         seen: Any = encoder._observation_space
         discrete = {name: s for name, s in seen.items() if isinstance(s, spaces.Discrete)}
         self._one_hot = {name: th.eye(int(space.n)) for name, space in discrete.items()}
 
-    def __call__(self, observations: dict[str, th.Tensor]) -> th.Tensor:
-        """Return features [B, hidden + others] of observations as they are before preprocessing."""
-        image, known = observations["image"], self._kinds.count
-        rows = self._kinds.find(image)
-        if self._kinds.count > known:
-            self._table = self._encoder.table(self._kinds).detach()
-        others = {
+    def take_in(self, observations: dict[str, th.Tensor]) -> dict[str, th.Tensor]:
+        """Do the first part, on observations [B, ...] as they are before preprocessing.
+
+        Returns:
+            ``kinds``, those of cells (see `Kinds`), and ``others``, features without weights.
+        """
+        numbers = {
             name: self._one_hot[name][x.flatten().long()] if name in self._one_hot else x
             for name, x in observations.items()
             if name != "image"
         }
-        features = th.empty(len(image), self._encoder.features_dim)
-        arrays = self._table.numpy(), rows.numpy(), self._bias.numpy(), features.numpy()
-        rectified_sums(*arrays)
-        th.cat(self._encoder.others(others), 1, out=features[:, len(self._bias) :])
-        return features
+        others = th.cat([x.flatten(1) for x in self._encoder.others(numbers)], 1)
+        return {"kinds": self.kinds.find(observations["image"]), "others": others}
+
+    def features(self, taken: dict[str, th.Tensor]) -> th.Tensor:
+        """Do the rest: return the encoder's features, [B, hidden + others]."""
+        encoder = self._encoder
+        given = encoder.table(self.kinds), encoder.linear.bias, taken["kinds"], taken["others"]
+        return view_sums(*given)  # pyright: ignore[reportReturnType]
+
+
+class Glance(Digest):
+    """What an encoder makes of observations as long as its weights stay as they are."""
+
+    _table = th.empty(0)
+    _known = 0
+
+    def __call__(self, observations: dict[str, th.Tensor]) -> th.Tensor:
+        """Return features [B, hidden + others] of observations as they are before preprocessing."""
+        taken = self.take_in(observations)
+        if self.kinds.count > self._known:
+            self._known, self._table = self.kinds.count, self._encoder.table(self.kinds).detach()
+        bias = self._encoder.linear.bias.detach()
+        return glance(self._table, bias, taken["kinds"], taken["others"])
+
+
+def digest_of(policy: ActorCriticPolicy, kind: type[D] = Digest) -> D | None:
+    """Return a digest of a policy's encoder; None where it has another one, or two of them."""
+    encoder = policy.features_extractor
+    # Subclasses see what they see in ways of their own.
+    plain = type(encoder) is GridEncoder and encoder.embed.weight.device.type == "cpu"
+    return kind(encoder) if plain and policy.share_features_extractor else None
 
 
 class CellEncoder(GridEncoder):

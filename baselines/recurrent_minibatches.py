@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from types import EllipsisType
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import torch as th
@@ -11,81 +11,10 @@ from sb3_contrib.common.recurrent.buffers import RecurrentDictRolloutBuffer, Rec
 from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamples, RNNStates
 from stable_baselines3.common.buffers import RolloutBuffer
 
+from mesabench.baselines.recurrent_rows import Grid, Layout, Rows, Stretch, lay_out, recall
+
 # Of the actor and the critic, before each step.
 STATES = "hidden_states_pi", "cell_states_pi", "hidden_states_vf", "cell_states_vf"
-
-
-class Stretch(NamedTuple):
-    """Consecutive samples of a rollout, of which the first one follows the last."""
-
-    start: int
-    size: int
-
-
-class Layout(NamedTuple):
-    """Where the samples of a minibatch lie in a grid of `L` time steps by `R` rows.
-
-    Places in the grid are numbered with time first: step `t` of row `r` is place `t * R + r`.
-    """
-
-    first: np.ndarray  # int64 [R]: the sample that each row begins with
-    places: np.ndarray  # int64 [B]: the place of each sample
-    resets: np.ndarray  # float32 [L, R, 1]: one at reset tokens, zero at samples and padding
-
-
-def lay_out(row_starts: np.ndarray, episode_starts: np.ndarray) -> Layout:
-    """Lay out samples in rows, with a reset token before each episode that starts inside a row.
-
-    Args:
-        row_starts: Whether a sample begins a row, bool [B]; true for the first sample.
-        episode_starts: Whether a sample begins an episode, bool [B].
-    """
-    first = np.flatnonzero(row_starts)
-    row = np.cumsum(row_starts) - 1
-    token = episode_starts & ~row_starts
-    position = np.arange(len(token)) + np.cumsum(token)
-    step = position - position[first][row]
-    resets = np.zeros((step.max() + 1, len(first), 1), np.float32)
-    resets[step[token] - 1, row[token]] = 1.0
-    return Layout(first, step * len(first) + row, resets)
-
-
-class Grid:
-    """A layout as tensors, where the policy is.
-
-    Args:
-        layout: of a minibatch.
-        to_torch: makes a tensor of an array.
-    """
-
-    def __init__(self, layout: Layout, to_torch: Callable[[np.ndarray], th.Tensor]):
-        self.places = to_torch(layout.places)  # int64 [B]
-        self.resets = to_torch(layout.resets)  # float32 [L, R, 1]
-        self._spread: tuple[th.Tensor, th.Tensor] | None = None
-
-    def spread(self, features: th.Tensor) -> th.Tensor:
-        """Lay features [B, I] out as [L, R, I + 1]; the last one is 1 at reset tokens, else 0.
-
-        Actor and critic see the same features: those of the last call are not laid out again.
-        """
-        if self._spread is None or self._spread[0] is not features:
-            length, rows, _ = self.resets.shape
-            grid = features.new_zeros(length * rows, features.shape[1])
-            grid = grid.index_add_(0, self.places, features).view(length, rows, -1)
-            self._spread = features, th.cat((grid, self.resets), dim=2)
-        return self._spread[1]
-
-    def gather(self, outputs: th.Tensor) -> th.Tensor:
-        """Return the samples' outputs, [B, H], of those at all places, [L, R, H]."""
-        return outputs.flatten(0, 1).index_select(0, self.places)
-
-
-class Rows(NamedTuple):
-    """A grid and the state before each row: what takes the place of `(hidden, cell)`."""
-
-    hidden: th.Tensor  # float32 [layers, R, H]
-    cell: th.Tensor  # float32 [layers, R, H]
-    grid: Grid
 
 
 class Everything:
@@ -99,8 +28,7 @@ class Everything:
 class FlatMinibatches(RolloutBuffer):
     """What both flat buffers share: minibatches of the stock buffer's samples, unpadded.
 
-    Samples are numbered environment by environment: step `t` of environment `e` is sample
-    `e * n_steps + t`. Recurrent states keep the axes of the rollout, as few are read.
+    Recurrent states keep the axes of the rollout, as few are read.
     """
 
     two_memories = True  # whether the critic has states of its own; otherwise they are not kept
@@ -152,22 +80,32 @@ class FlatMinibatches(RolloutBuffer):
         """
         assert self.full, "Rollout buffer must be full before sampling from it"
         if not self.generator_ready:
-            self._flatten()
-            self.generator_ready = True
+            self.flatten()
         total = self.buffer_size * self.n_envs
         batch_size = batch_size or total
         begin = np.random.randint(total)  # noqa: NPY002
         for start in range(0, total, batch_size):
             yield Stretch((begin + start) % total, min(batch_size, total - start))
 
+    def flatten(self, take_in: Callable[[Any], Any] = lambda observations: observations) -> None:
+        """Number the samples, and let `take_in` make of all observations what networks get."""
+
+        def held(array: np.ndarray) -> th.Tensor:
+            return self.to_torch(self.swap_and_flatten(array), copy=False)
+
+        self.samples = {"observations": take_in(on_arrays(held, self.observations))}
+        for name in ("actions", "values", "log_probs", "advantages", "returns", "episode_starts"):
+            self.samples[name] = held(getattr(self, name))
+        self._starts = self.swap_and_flatten(self.episode_starts)[:, 0]  # float32 [samples]
+        self.generator_ready = True
+
     def cut(self, stretch: Stretch, parts: int) -> list[Stretch]:
         """Cut a stretch into so many parts of about one size, or less, where environments begin."""
         start, size = stretch
-        places = np.r_[0, np.arange(-start % self.buffer_size, size, self.buffer_size)]
-        wanted = [size * part // parts for part in range(parts)]
-        cuts = sorted({int(places[np.abs(places - place).argmin()]) for place in wanted})
-        total = self.buffer_size * self.n_envs
-        ends = [*cuts[1:], size]
+        begun = range(-start % self.buffer_size, size, self.buffer_size)
+        wanted = [size * part // parts for part in range(1, parts)] if begun else []
+        cuts = sorted({0, *(min(begun, key=lambda place: abs(place - w)) for w in wanted)})
+        ends, total = [*cuts[1:], size], self.buffer_size * self.n_envs
         return [Stretch((start + a) % total, b - a) for a, b in zip(cuts, ends, strict=True)]
 
     def column(self, name: str, stretch: Stretch) -> th.Tensor:
@@ -192,11 +130,7 @@ class FlatMinibatches(RolloutBuffer):
             taken = take(held, stretch)
             return taken.clone() if held.is_floating_point() else taken
 
-        start, size = stretch
-        indices = np.arange(start, start + size) % (self.buffer_size * self.n_envs)
-        row_starts = indices % self.buffer_size == 0
-        row_starts[0] = True
-        layout = lay_out(row_starts, take(self._starts, stretch)[:, 0] > 0)
+        layout = lay_out(stretch, self._starts, self.buffer_size)
         return RecurrentRolloutBufferSamples(
             observations=on_arrays(own, self.samples["observations"]),
             actions=take(self.samples["actions"], stretch),
@@ -204,26 +138,24 @@ class FlatMinibatches(RolloutBuffer):
             old_log_prob=self.column("log_probs", stretch),
             advantages=self.column("advantages", stretch),
             returns=self.column("returns", stretch),
-            lstm_states=self._rows(layout, indices[layout.first]),
+            lstm_states=self._rows(layout),
             episode_starts=self.column("episode_starts", stretch),
             mask=cast(Any, Everything()),
         )
 
-    def _rows(self, layout: Layout, first: np.ndarray) -> RNNStates:
-        """Join `layout` with the states recorded before the samples `first` [R]."""
-        env, step = np.divmod(first, self.buffer_size)
-        goes_on = 1.0 - self._starts[first, :, None]  # float32 [R, 1, 1]
+    def _rows(self, layout: Layout) -> RNNStates:
+        """Join `layout` with the states recorded before its rows."""
+        to_torch = partial(self.to_torch, copy=False)
+        grid = Grid(layout, to_torch)
 
-        def state(recorded: np.ndarray) -> th.Tensor:
-            before = (recorded[step, :, env] * goes_on).swapaxes(0, 1)
-            return self.to_torch(np.ascontiguousarray(before), copy=False)
+        def rows(*recorded: np.ndarray) -> Any:
+            states = (recall(memory, layout.first, self._starts) for memory in recorded)
+            return Rows(*map(to_torch, states), grid)
 
-        grid = Grid(layout, partial(self.to_torch, copy=False))
-        actor: Any = Rows(state(self.hidden_states_pi), state(self.cell_states_pi), grid)
+        actor = rows(self.hidden_states_pi, self.cell_states_pi)
         if not self.two_memories:
             return RNNStates(actor, actor)
-        critic: Any = Rows(state(self.hidden_states_vf), state(self.cell_states_vf), grid)
-        return RNNStates(actor, critic)
+        return RNNStates(actor, rows(self.hidden_states_vf, self.cell_states_vf))
 
 
 class FlatRolloutBuffer(FlatMinibatches, RecurrentRolloutBuffer):

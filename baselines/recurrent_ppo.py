@@ -31,9 +31,9 @@ from mesabench.baselines.recurrent_minibatches import (
     FlatDictRolloutBuffer,
     FlatMinibatches,
     FlatRolloutBuffer,
-    Rows,
 )
 from mesabench.baselines.recurrent_rollouts import BatchedRollouts
+from mesabench.baselines.recurrent_rows import Rows
 from mesabench.baselines.recurrent_update import has_known_heads, update
 
 # What a reset token adds to a gate's pre-activation: the float32 sigmoid of it is exactly zero.

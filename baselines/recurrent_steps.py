@@ -16,7 +16,7 @@ from stable_baselines3.common.torch_layers import MlpExtractor
 from torch import nn
 from torch.nn import functional as F
 
-from mesabench.baselines.encoder import Glance, GridEncoder
+from mesabench.baselines.encoder import Glance, digest_of
 from mesabench.baselines.lstm_gates import join, pass_gates
 from mesabench.baselines.ppo_loss import normalise
 from mesabench.baselines.recurrent_update import has_known_heads
@@ -40,10 +40,7 @@ class Steps:
         networks = policy.mlp_extractor
         self.head = lean(networks.policy_net, policy.action_net)
         self.value_head = lean(networks.value_net, policy.value_net)
-        encoder = policy.features_extractor
-        self.extract = policy.extract_features
-        if type(encoder) is GridEncoder and policy.share_features_extractor:
-            self.extract = Glance(encoder)
+        self.extract: Any = digest_of(policy, Glance) or policy.extract_features
 
     def __call__(
         self, obs: Any, states: RNNStates, starts: th.Tensor

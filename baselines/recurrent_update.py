@@ -4,8 +4,9 @@ Samples do not depend on one another, so that each thread can do with its part o
 one would do with all of it: networks, losses and gradients. The gradients are added up.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import torch as th
@@ -15,18 +16,13 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.utils import explained_variance
 
 from mesabench.baselines.categorical import LeanCategorical
+from mesabench.baselines.encoder import digest_of
 from mesabench.baselines.in_parts import side_by_side
 from mesabench.baselines.ppo_loss import Coefficients, Samples, Terms, differentiate_loss
-from mesabench.baselines.recurrent_minibatches import FlatMinibatches, Stretch
+from mesabench.baselines.recurrent_minibatches import FlatMinibatches
+from mesabench.baselines.recurrent_rows import Stretch
 
 Gradients = Sequence[th.Tensor | None]  # one for each parameter
-
-
-class Part(NamedTuple):
-    """A part of a minibatch."""
-
-    stretch: Stretch
-    advantages: th.Tensor  # normalised over the whole minibatch, float32 [B]
 
 
 def has_known_heads(policy: RecurrentActorCriticPolicy) -> bool:
@@ -40,9 +36,17 @@ def has_known_heads(policy: RecurrentActorCriticPolicy) -> bool:
     )
 
 
-def foresee(policy: RecurrentActorCriticPolicy, batch: Any) -> tuple[th.Tensor, th.Tensor]:
-    """Return logits [B, actions] and values [B] of samples, as `evaluate_actions` has them."""
-    features = policy.extract_features(batch.observations)
+def foresee(
+    policy: RecurrentActorCriticPolicy, extract: Callable[[Any], Any], batch: Any
+) -> tuple[th.Tensor, th.Tensor]:
+    """Return logits [B, actions] and values [B] of samples, as `evaluate_actions` has them.
+
+    Args:
+        policy: whose heads are known.
+        extract: its `extract_features`, or the part of it that depends on weights.
+        batch: `RecurrentRolloutBufferSamples` with `Rows`.
+    """
+    features = extract(batch.observations)
     actors, critics = (features, features) if isinstance(features, th.Tensor) else features
     run: Any = policy._process_sequence
     states, starts = batch.lstm_states, batch.episode_starts
@@ -62,14 +66,21 @@ def update(model: RecurrentPPO, parts: int) -> None:
     policy, buffer = cast(Any, model.policy), cast(FlatMinibatches, model.rollout_buffer)
     policy.set_training_mode(True)
     model._update_learning_rate(policy.optimizer)
-    coefficients = coefficients_of(model)
+    coefficients, digest = coefficients_of(model), digest_of(policy)
+    look: Any = policy.extract_features
+    if digest is not None:
+        buffer.flatten(digest.take_in)
+        look = digest.features
+    foresight = partial(foresee, policy, look)
     parameters = [weight for weight in policy.parameters() if weight.requires_grad]
     most = 1.5 * model.target_kl if model.target_kl is not None else np.inf
     seen: list[Terms] = []
     for _ in range(model.n_epochs):
         epoch, stopped = len(seen), False
         for stretch in buffer.stretches(model.batch_size):
-            gradients, terms = differentiate(model, parameters, stretch, parts, coefficients)
+            gradients, terms = differentiate(
+                model, foresight, parameters, buffer.cut(stretch, parts), coefficients
+            )
             seen.append(terms)
             if stopped := terms.kl > most:
                 break
@@ -98,32 +109,32 @@ def coefficients_of(model: RecurrentPPO) -> Coefficients:
 
 def differentiate(
     model: RecurrentPPO,
+    foresight: Callable[[Any], tuple[th.Tensor, th.Tensor]],
     parameters: Sequence[th.Tensor],
-    stretch: Stretch,
-    parts: int,
+    stretches: Sequence[Stretch],
     coefficients: Coefficients,
 ) -> tuple[Gradients, Terms]:
     """Return the gradients and terms of the loss on a minibatch, added up over its parts."""
-    policy, buffer = cast(Any, model.policy), cast(FlatMinibatches, model.rollout_buffer)
-    advantages = buffer.column("advantages", stretch)
+    buffer = cast(FlatMinibatches, model.rollout_buffer)
+    size = sum(part.size for part in stretches)
+    advantages = buffer.column("advantages", Stretch(stretches[0].start, size)).numpy()
     if model.normalize_advantage:
-        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        advantages = (advantages - advantages.mean()) / (advantages.std(ddof=1) + 1e-8)
+    shares = th.from_numpy(advantages).split([part.size for part in stretches])
 
-    def see(part: Part) -> tuple[Gradients, Terms]:
-        batch = buffer.minibatch(part.stretch)
-        logits, values = foresee(policy, batch)
-        actions, old = batch.actions[:, 0], (batch.returns, batch.old_values)
-        samples = Samples(actions, batch.old_log_prob, part.advantages, *old)
-        *blamed, terms = differentiate_loss(logits, values, samples, stretch.size, coefficients)
-        learn = [(x, by) for x, by in zip((logits, values), blamed, strict=True) if x.requires_grad]
+    def see(part: tuple[Stretch, th.Tensor]) -> tuple[Gradients, Terms]:
+        batch = buffer.minibatch(part[0])
+        foreseen = foresight(batch)
+        old = batch.returns, batch.old_values
+        samples = Samples(batch.actions[:, 0], batch.old_log_prob, part[1], *old)
+        *blamed, terms = differentiate_loss(*foreseen, samples, size, coefficients)
+        learn = [(x, by) for x, by in zip(foreseen, blamed, strict=True) if x.requires_grad]
         if not learn:
             return [None] * len(parameters), terms
         outputs, by_outputs = zip(*learn, strict=True)
         return th.autograd.grad(outputs, parameters, by_outputs, allow_unused=True), terms
 
-    stretches = buffer.cut(stretch, parts)
-    shares = advantages.split([part.size for part in stretches])
-    found = side_by_side(see, [*map(Part, stretches, shares)])
+    found = side_by_side(see, list(zip(stretches, shares, strict=True)))
     gradients, terms = zip(*found, strict=True)
     added = [
         None if first is None else sum(rest, first) for first, *rest in zip(*gradients, strict=True)

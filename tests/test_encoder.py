@@ -1,4 +1,6 @@
-"""Sums of a table's rows take the place of one-hot codes: nothing else changes."""
+"""Sums over the cells of a view take the place of one-hot codes: nothing else changes."""
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,46 +11,51 @@ from stable_baselines3.common.preprocessing import preprocess_obs
 from mesabench.baselines.cell_kinds import CODES, NUM_STATES, Kinds
 from mesabench.baselines.encoder import Glance, GridEncoder
 from mesabench.baselines.frames import FRAMES, FramesEncoder
-from mesabench.baselines.row_sums import row_sums
+from mesabench.baselines.view_sums import view_sums
 from mesabench.engine.codes import NUM_COLOURS, NUM_OBJECTS
 from mesabench.registry import get_task
 from mesabench.sb3 import sb3_spaces
 
 
 @pytest.mark.parametrize("batch", [1, 3, 300])
-def test_row_sums_and_their_gradients_are_those_of_plain_indexing(batch):
-    """With columns of codes that share rows of the table; more samples than a block has as well."""
+def test_view_sums_and_their_gradients_are_those_of_plain_indexing(batch):
+    """With more samples than a block has as well."""
     generator = th.Generator().manual_seed(batch)
-    table = th.randn(9, 5, generator=generator, dtype=th.float32, requires_grad=True)
-    rows = th.randint(9, (batch, 4), generator=generator).int()
-    weights = th.randn(batch, 5, generator=generator)
-    sums, plain = row_sums(table, rows), table[rows.long()].sum(1)
+    table = th.randn(4, 9, 5, generator=generator, requires_grad=True)
+    bias = th.randn(5, generator=generator, requires_grad=True)
+    kinds = th.randint(9, (batch, 4), generator=generator).short()
+    others = th.randn(batch, 2, generator=generator)
+    weights = th.randn(batch, 7, generator=generator)
+    sums: Any = view_sums(table, bias, kinds, others)
+    picked = table[th.arange(4), kinds.long()].sum(1)
+    plain = th.cat([th.relu(picked + bias), others], 1)
     assert th.allclose(sums, plain, atol=1e-5)
-    (found,) = th.autograd.grad((sums * weights).sum(), table)
-    (expected,) = th.autograd.grad((plain * weights).sum(), table)
-    assert th.allclose(found, expected, atol=1e-4)
-    assert expected.abs().max() > 0.1
+    found = th.autograd.grad((sums * weights).sum(), (table, bias))
+    expected = th.autograd.grad((plain * weights).sum(), (table, bias))
+    for one, other in zip(found, expected, strict=True):
+        assert th.allclose(one, other, atol=1e-4)
+        assert other.abs().max() > 0.1
 
 
 def test_gradients_that_are_expanded_are_read_as_they_are():
     """What `sum` passes down is one number seen as many."""
-    table = th.zeros(3, 2, requires_grad=True)
-    row_sums(table, th.tensor([[0, 0, 2]], dtype=th.int32)).sum().backward()
+    table, kinds = th.zeros(2, 3, 2, requires_grad=True), th.tensor([[0, 2], [0, 1]]).short()
+    sums: Any = view_sums(table, th.ones(2), kinds, th.empty(2, 0))
+    sums.sum().backward()
     assert table.grad is not None
-    assert table.grad.tolist() == [[2.0, 2.0], [0.0, 0.0], [1.0, 1.0]]
+    assert table.grad[..., 0].tolist() == [[2.0, 0.0, 0.0], [0.0, 1.0, 1.0]]
 
 
-def test_kinds_are_numbered_as_they_occur_and_rows_lie_cell_by_cell():
+def test_kinds_are_numbered_as_they_occur():
     """Two views of two cells: codes beyond the largest of a level count as the largest."""
     image = th.tensor([[5, 0, 2, 1, 0, 0], [1, 0, 0, 5, 0, 200]], dtype=th.uint8)
     kinds = Kinds()
-    rows = kinds.find(image)
+    assert kinds.find(image).tolist() == [[0, 1], [1, 2]]
     assert kinds.codes.shape == (3, CODES)
     places = [0, NUM_OBJECTS, NUM_OBJECTS + NUM_COLOURS]
     for kind, wanted in enumerate([(5, 0, 2), (1, 0, 0), (5, 0, NUM_STATES - 1)]):
         found = kinds.codes[kind].nonzero().flatten().tolist()
         assert found == [place + code for place, code in zip(places, wanted, strict=True)]
-    assert rows.tolist() == [[0, 3 + 1], [1, 3 + 2]]
     assert kinds.find(image[1:, :3]).tolist() == [[1]]
     assert kinds.find(th.tensor([[2, 0, 0]])).tolist() == [[3]]
     assert kinds.count == 4

@@ -1,5 +1,6 @@
 """An update in two parts gives the weights of the stock class, and only where parts add up."""
 
+import itertools
 import threading
 from typing import Any
 
@@ -16,6 +17,7 @@ from mesabench.baselines import recurrent_update
 from mesabench.baselines.in_parts import can_be_parted, side_by_side
 from mesabench.baselines.recurrent_minibatches import FlatMinibatches
 from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO
+from mesabench.baselines.recurrent_rows import Stretch
 from mesabench.baselines.recurrent_update import foresee, has_known_heads
 
 PARTED = [
@@ -55,6 +57,21 @@ def test_training_in_two_threads_gives_the_weights_of_the_stock_class(
     assert 2 in found
     assert batch_size != 8 or 1 in found
     assert distance(ours, stock) < ATOL
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_minibatches_are_cut_where_environments_begin(parts):
+    buffer: Any = build(FlatRecurrentPPO).rollout_buffer
+    for start, size in itertools.product(range(ROLLOUT), range(1, ROLLOUT + 1)):
+        cut = buffer.cut(Stretch(start, size), parts)
+        assert 1 <= len(cut) <= parts
+        assert cut[0].start == start
+        assert sum(part.size for part in cut) == size
+        for before, after in itertools.pairwise(cut):
+            assert after.start == (before.start + before.size) % ROLLOUT
+            assert after.start % NUM_STEPS == 0
+        if parts == 2 and size >= 2 * NUM_STEPS:
+            assert max(part.size for part in cut) <= size / 2 + NUM_STEPS / 2 + 1
 
 
 @pytest.mark.parametrize("critic", ["separate", "none"])

@@ -10,8 +10,9 @@ from sb3_contrib import RecurrentPPO
 from torch import nn
 
 from mesabench.baselines import recurrent_minibatches
-from mesabench.baselines.recurrent_minibatches import FlatMinibatches, Grid, Rows, lay_out
+from mesabench.baselines.recurrent_minibatches import FlatMinibatches
 from mesabench.baselines.recurrent_ppo import FlatRecurrentPPO, process_sequence, run_layer
+from mesabench.baselines.recurrent_rows import Grid, Rows, Stretch, lay_out
 
 
 @pytest.fixture(autouse=True)
@@ -74,8 +75,8 @@ def test_training_gives_the_weights_of_the_stock_class_on_a_gpu(critic):
 
 
 def test_without_resets_the_weights_differ(monkeypatch):
-    def without_resets(row_starts, episode_starts):
-        return lay_out(row_starts, np.zeros_like(episode_starts))
+    def without_resets(stretch, starts, n_steps):
+        return lay_out(stretch, np.zeros_like(starts), n_steps)
 
     stock = train(RecurrentPPO)
     monkeypatch.setattr(recurrent_minibatches, "lay_out", without_resets)
@@ -104,14 +105,22 @@ def test_minibatches_hold_the_samples_of_the_stock_buffer(policy, monkeypatch):
 
 
 def test_a_reset_token_precedes_each_episode_that_starts_inside_a_row():
-    row_starts = np.array([1, 0, 0, 1, 0], bool)
-    episode_starts = np.array([0, 1, 0, 1, 0], bool)
-    layout = lay_out(row_starts, episode_starts)
-    grid = np.full((4, 2), ".")
-    grid.flat[layout.places] = list("abcde")
-    grid[layout.resets[:, :, 0] == 1] = "|"
-    assert ["".join(row) for row in grid.T] == ["a|bc", "de.."]
-    assert layout.first.tolist() == [0, 3]
+    """Samples are those of four environments, of three steps each."""
+
+    def drawn(stretch: Stretch, names: str) -> list[str]:
+        layout = lay_out(stretch, starts, 3)
+        length, rows, _ = layout.resets.shape
+        grid = np.full((length, rows), ".")
+        grid.flat[layout.places] = list(names)
+        grid[layout.resets[:, :, 0] == 1] = "|"
+        assert layout.first.tolist() == ["abcdefghijkl".index(row[0]) for row in grid.T]
+        return ["".join(row) for row in grid.T]
+
+    starts = np.array([0, 1, 0, 1, 0, 0, 0, 1, 1, 1, 0, 1], np.float32)
+    assert drawn(Stretch(0, 5), "abcde") == ["a|bc", "de.."]
+    assert drawn(Stretch(5, 5), "fghij") == ["f....", "g|h|i", "j...."]
+    assert drawn(Stretch(10, 4), "klab") == ["k|l", "a|b"]
+    assert drawn(Stretch(7, 1), "h") == ["h"]
 
 
 @pytest.fixture
@@ -119,8 +128,7 @@ def one_row() -> tuple[nn.LSTM, Rows, th.Tensor]:
     """A row of six samples whose episode changes after four, entered in a large state."""
     th.manual_seed(0)
     lstm = nn.LSTM(3, 8, num_layers=2)
-    starts = np.array([0, 0, 0, 0, 1, 0], bool)
-    layout = lay_out(np.arange(6) == 0, starts)
+    layout = lay_out(Stretch(0, 6), np.array([0, 0, 0, 0, 1, 0], np.float32), 6)
     hidden, cell = th.ones(2, 1, 8), th.full((2, 1, 8), 50.0)
     rows = Rows(hidden, cell, Grid(layout, th.from_numpy))
     return lstm, rows, 10 * th.randn(6, 3)
