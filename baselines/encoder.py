@@ -9,13 +9,14 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
 from mesabench.baselines.cell_kinds import CODES, NUM_STATES, Kinds
-from mesabench.baselines.view_sums import glance, view_sums
+from mesabench.baselines.view_sums import Views, glance, tell_apart, view_sums
 from mesabench.engine.codes import NUM_COLOURS, NUM_OBJECTS, VIEW
 from mesabench.trials import LAST_ACTION, LAST_REWARD
 
-D = TypeVar("D", bound="Digest")
+S = TypeVar("S", bound="Sight")
 
 ITEM_SCALE = 4.0  # inventories are divided by it
+DIFFERENCES = Views._fields[1:]  # what is told of each view
 TENTHS = 10  # rewards from 0 to 1 are told apart in steps of a tenth
 
 
@@ -64,8 +65,8 @@ class GridEncoder(BaseFeaturesExtractor):
             return self.mix(self.cells(observations))
         kinds = Kinds()
         numbers = kinds.find(observations["image"].flatten(1))
-        nothing = th.empty(len(numbers), 0)
-        return view_sums(self.table(kinds), self.linear.bias, numbers, nothing)  # pyright: ignore
+        views, nothing = tell_apart(numbers, kinds.count), th.empty(len(numbers), 0)
+        return view_sums(self.table(kinds), self.linear.bias, views, nothing)  # pyright: ignore
 
     def table(self, kinds: Kinds) -> th.Tensor:
         """Return what each kind in each cell adds to the features, [cells, kinds, hidden]."""
@@ -102,57 +103,70 @@ class GridEncoder(BaseFeaturesExtractor):
         return features
 
 
-class Digest:
-    """A `GridEncoder`'s work in two: what does not depend on its weights can be done once.
+class Sight:
+    """What a `GridEncoder` does before its weights have a part in it.
 
     Args:
         encoder: on a CPU.
     """
 
     def __init__(self, encoder: GridEncoder):
-        self._encoder, self.kinds = encoder, Kinds()
+        self.encoder, self.kinds = encoder, Kinds()
         seen: Any = encoder._observation_space
         discrete = {name: s for name, s in seen.items() if isinstance(s, spaces.Discrete)}
         self._one_hot = {name: th.eye(int(space.n)) for name, space in discrete.items()}
 
-    def take_in(self, observations: dict[str, th.Tensor]) -> dict[str, th.Tensor]:
-        """Do the first part, on observations [B, ...] as they are before preprocessing.
+    def see(self, observations: dict[str, th.Tensor]) -> tuple[th.Tensor, th.Tensor]:
+        """Return the kinds of cells, int16 [B, cells], and features without weights [B, n].
 
-        Returns:
-            ``kinds``, those of cells (see `Kinds`), and ``others``, features without weights.
+        Observations are as they are before preprocessing.
         """
         numbers = {
             name: self._one_hot[name][x.flatten().long()] if name in self._one_hot else x
             for name, x in observations.items()
             if name != "image"
         }
-        others = th.cat([x.flatten(1) for x in self._encoder.others(numbers)], 1)
-        return {"kinds": self.kinds.find(observations["image"]), "others": others}
+        others = th.cat([x.flatten(1) for x in self.encoder.others(numbers)], 1)
+        return self.kinds.find(observations["image"]), others
+
+
+class Digest(Sight):
+    """A `GridEncoder`'s work in two: for the samples of a rollout, the first part is done once."""
+
+    def take_in(self, observations: dict[str, th.Tensor]) -> dict[str, th.Tensor]:
+        """Do the first part; return what the second one needs to know of each sample."""
+        kinds, others = self.see(observations)
+        views = tell_apart(kinds, self.kinds.count)
+        self._common = views.common
+        return {
+            "cells": views.cells,
+            "kinds": views.kinds,
+            "counts": views.counts,
+            "others": others,
+        }
 
     def features(self, taken: dict[str, th.Tensor]) -> th.Tensor:
-        """Do the rest: return the encoder's features, [B, hidden + others]."""
-        encoder = self._encoder
-        given = encoder.table(self.kinds), encoder.linear.bias, taken["kinds"], taken["others"]
-        return view_sums(*given)  # pyright: ignore[reportReturnType]
+        """Do the rest, for some of the samples: return features, [B, hidden + others]."""
+        views = Views(self._common, *(taken[name] for name in DIFFERENCES))
+        table, bias = self.encoder.table(self.kinds), self.encoder.linear.bias
+        return view_sums(table, bias, views, taken["others"])  # pyright: ignore
 
 
-class Glance(Digest):
-    """What an encoder makes of observations as long as its weights stay as they are."""
+class Glance(Sight):
+    """What a `GridEncoder` makes of observations as long as its weights stay as they are."""
 
-    _table = th.empty(0)
-    _known = 0
+    _table, _known = th.empty(0), 0
 
     def __call__(self, observations: dict[str, th.Tensor]) -> th.Tensor:
         """Return features [B, hidden + others] of observations as they are before preprocessing."""
-        taken = self.take_in(observations)
+        kinds, others = self.see(observations)
         if self.kinds.count > self._known:
-            self._known, self._table = self.kinds.count, self._encoder.table(self.kinds).detach()
-        bias = self._encoder.linear.bias.detach()
-        return glance(self._table, bias, taken["kinds"], taken["others"])
+            self._known, self._table = self.kinds.count, self.encoder.table(self.kinds).detach()
+        return glance(self._table, self.encoder.linear.bias.detach(), kinds, others)
 
 
-def digest_of(policy: ActorCriticPolicy, kind: type[D] = Digest) -> D | None:
-    """Return a digest of a policy's encoder; None where it has another one, or two of them."""
+def sight_of(policy: ActorCriticPolicy, kind: type[S]) -> S | None:
+    """Return the sight of a policy's encoder; None where that is another one, or there are two."""
     encoder = policy.features_extractor
     # Subclasses see what they see in ways of their own.
     plain = type(encoder) is GridEncoder and encoder.embed.weight.device.type == "cpu"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch as th
 
-from mesabench.engine.cache import kernel
+from mesabench.engine.cache import inner, kernel
 
 
 class Coefficients(NamedTuple):
@@ -93,44 +93,50 @@ def go_through(
     """Write the gradients and add to the terms, sample by sample, in double precision."""
     batch, choices = logits.shape
     log_probs, probs = np.empty(choices), np.empty(choices)
+    lowest, highest = 1.0 - coefficients.clip, 1.0 + coefficients.clip
+    limit = coefficients.clip_values
     for b in range(batch):
-        entropy = normalise(logits[b], log_probs, probs)
+        entropy = normalise(logits, b, log_probs, probs)
         action, advantage = int(actions[b]), float(advantages[b])
         log_ratio = log_probs[action] - old_log_probs[b]
         ratio = np.exp(log_ratio)
-        bounded = min(max(ratio, 1.0 - coefficients.clip), 1.0 + coefficients.clip)
-        gain = min(advantage * ratio, advantage * bounded)
+        gain = min(advantage * ratio, advantage * min(max(ratio, lowest), highest))
+        moved = float(values[b]) - old_values[b]
+        error = old_values[b] + min(max(moved, -limit), limit) - returns[b]
         terms[0] -= gain / size
+        terms[1] += error * error / size
         terms[2] -= entropy / size
         terms[3] += (abs(ratio - 1.0) > coefficients.clip) / size
         terms[4] += (ratio - 1.0 - log_ratio) / size
         # Where the bounded term is the smaller one, it does not depend on the policy.
         by_log_prob = -advantage * ratio / size if gain == advantage * ratio else 0.0
+        by_entropy = coefficients.entropy / size
         for a in range(choices):
             by_logit = by_log_prob * ((a == action) - probs[a])
             if probs[a] > 0.0:
-                by_logit += coefficients.entropy * probs[a] * (log_probs[a] + entropy) / size
+                by_logit += by_entropy * probs[a] * (log_probs[a] + entropy)
             by_logits[b, a] = by_logit
-        moved = float(values[b]) - old_values[b]
-        limit = coefficients.clip_values
-        error = old_values[b] + min(max(moved, -limit), limit) - returns[b]
-        terms[1] += error * error / size
         by_values[b] = 2.0 * coefficients.value * error / size if abs(moved) <= limit else 0.0
 
 
-@kernel
-def normalise(logits, log_probs, probs):
-    """Write the log-likelihoods and likelihoods of actions; return their entropy in nats."""
-    highest = float(logits.max())
-    total = 0.0
-    for a in range(len(logits)):
-        log_probs[a] = logits[a] - highest
+@inner
+def normalise(logits, b, log_probs, probs):
+    """Write log-likelihoods and likelihoods of the actions of a sample; return its entropy in nats.
+
+    That is NaN where logits are none.
+    """
+    choices, highest = len(probs), float(logits[b, 0])
+    for a in range(1, choices):
+        highest = max(highest, float(logits[b, a]))
+    total, weighed = 0.0, 0.0
+    for a in range(choices):
+        log_probs[a] = logits[b, a] - highest
         probs[a] = np.exp(log_probs[a])
         total += probs[a]
-    entropy = 0.0
-    for a in range(len(logits)):
-        log_probs[a] -= np.log(total)
+    log_total = np.log(total)
+    for a in range(choices):
+        log_probs[a] -= log_total
         probs[a] /= total
         # An impossible action's log-likelihood is −∞, and 0 · −∞ would be no number.
-        entropy -= probs[a] * log_probs[a] if probs[a] != 0.0 else 0.0
-    return entropy
+        weighed += probs[a] * log_probs[a] if probs[a] != 0.0 else 0.0
+    return -weighed

@@ -16,7 +16,7 @@ from stable_baselines3.common.torch_layers import MlpExtractor
 from torch import nn
 from torch.nn import functional as F
 
-from mesabench.baselines.encoder import Glance, digest_of
+from mesabench.baselines.encoder import Glance, sight_of
 from mesabench.baselines.lstm_gates import join, pass_gates
 from mesabench.baselines.ppo_loss import normalise
 from mesabench.baselines.recurrent_update import has_known_heads
@@ -40,7 +40,7 @@ class Steps:
         networks = policy.mlp_extractor
         self.head = lean(networks.policy_net, policy.action_net)
         self.value_head = lean(networks.value_net, policy.value_net)
-        self.extract: Any = digest_of(policy, Glance) or policy.extract_features
+        self.extract: Any = sight_of(policy, Glance) or policy.extract_features
 
     def __call__(
         self, obs: Any, states: RNNStates, starts: th.Tensor
@@ -173,7 +173,7 @@ def be_first(logits, waits, actions, log_probs):
     batch, choices = logits.shape
     logs, probs = np.empty(choices), np.empty(choices)
     for b in range(batch):
-        if np.isnan(normalise(logits[b], logs, probs)):
+        if np.isnan(normalise(logits, b, logs, probs)):
             return False
         first, rate = 0, -1.0
         for a in range(choices):

@@ -16,7 +16,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.utils import explained_variance
 
 from mesabench.baselines.categorical import LeanCategorical
-from mesabench.baselines.encoder import digest_of
+from mesabench.baselines.encoder import Digest, sight_of
 from mesabench.baselines.in_parts import side_by_side
 from mesabench.baselines.ppo_loss import Coefficients, Samples, Terms, differentiate_loss
 from mesabench.baselines.recurrent_minibatches import FlatMinibatches
@@ -66,7 +66,7 @@ def update(model: RecurrentPPO, parts: int) -> None:
     policy, buffer = cast(Any, model.policy), cast(FlatMinibatches, model.rollout_buffer)
     policy.set_training_mode(True)
     model._update_learning_rate(policy.optimizer)
-    coefficients, digest = coefficients_of(model), digest_of(policy)
+    coefficients, digest = coefficients_of(model), sight_of(policy, Digest)
     look: Any = policy.extract_features
     if digest is not None:
         buffer.flatten(digest.take_in)
@@ -122,11 +122,11 @@ def differentiate(
         advantages = (advantages - advantages.mean()) / (advantages.std(ddof=1) + 1e-8)
     shares = th.from_numpy(advantages).split([part.size for part in stretches])
 
-    def see(part: tuple[Stretch, th.Tensor]) -> tuple[Gradients, Terms]:
-        batch = buffer.minibatch(part[0])
+    def see(part: tuple[Any, th.Tensor]) -> tuple[Gradients, Terms]:
+        batch, advantages = part
         foreseen = foresight(batch)
         old = batch.returns, batch.old_values
-        samples = Samples(batch.actions[:, 0], batch.old_log_prob, part[1], *old)
+        samples = Samples(batch.actions[:, 0], batch.old_log_prob, advantages, *old)
         *blamed, terms = differentiate_loss(*foreseen, samples, size, coefficients)
         learn = [(x, by) for x, by in zip(foreseen, blamed, strict=True) if x.requires_grad]
         if not learn:
@@ -134,7 +134,9 @@ def differentiate(
         outputs, by_outputs = zip(*learn, strict=True)
         return th.autograd.grad(outputs, parameters, by_outputs, allow_unused=True), terms
 
-    found = side_by_side(see, list(zip(stretches, shares, strict=True)))
+    # Here: two threads that did it would wait for each other at every turn.
+    batches = map(buffer.minibatch, stretches)
+    found = side_by_side(see, list(zip(batches, shares, strict=True)))
     gradients, terms = zip(*found, strict=True)
     added = [
         None if first is None else sum(rest, first) for first, *rest in zip(*gradients, strict=True)

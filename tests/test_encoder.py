@@ -11,7 +11,7 @@ from stable_baselines3.common.preprocessing import preprocess_obs
 from mesabench.baselines.cell_kinds import CODES, NUM_STATES, Kinds
 from mesabench.baselines.encoder import Glance, GridEncoder
 from mesabench.baselines.frames import FRAMES, FramesEncoder
-from mesabench.baselines.view_sums import view_sums
+from mesabench.baselines.view_sums import glance, tell_apart, view_sums
 from mesabench.engine.codes import NUM_COLOURS, NUM_OBJECTS
 from mesabench.registry import get_task
 from mesabench.sb3 import sb3_spaces
@@ -26,10 +26,11 @@ def test_view_sums_and_their_gradients_are_those_of_plain_indexing(batch):
     kinds = th.randint(9, (batch, 4), generator=generator).short()
     others = th.randn(batch, 2, generator=generator)
     weights = th.randn(batch, 7, generator=generator)
-    sums: Any = view_sums(table, bias, kinds, others)
+    sums: Any = view_sums(table, bias, tell_apart(kinds, 9), others)
     picked = table[th.arange(4), kinds.long()].sum(1)
     plain = th.cat([th.relu(picked + bias), others], 1)
     assert th.allclose(sums, plain, atol=1e-5)
+    assert th.allclose(glance(table.detach(), bias.detach(), kinds, others), plain, atol=1e-5)
     found = th.autograd.grad((sums * weights).sum(), (table, bias))
     expected = th.autograd.grad((plain * weights).sum(), (table, bias))
     for one, other in zip(found, expected, strict=True):
@@ -40,7 +41,7 @@ def test_view_sums_and_their_gradients_are_those_of_plain_indexing(batch):
 def test_gradients_that_are_expanded_are_read_as_they_are():
     """What `sum` passes down is one number seen as many."""
     table, kinds = th.zeros(2, 3, 2, requires_grad=True), th.tensor([[0, 2], [0, 1]]).short()
-    sums: Any = view_sums(table, th.ones(2), kinds, th.empty(2, 0))
+    sums: Any = view_sums(table, th.ones(2), tell_apart(kinds, 3), th.empty(2, 0))
     sums.sum().backward()
     assert table.grad is not None
     assert table.grad[..., 0].tolist() == [[2.0, 0.0, 0.0], [0.0, 1.0, 1.0]]
