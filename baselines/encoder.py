@@ -136,14 +136,8 @@ class Digest(Sight):
     def take_in(self, observations: dict[str, th.Tensor]) -> dict[str, th.Tensor]:
         """Do the first part; return what the second one needs to know of each sample."""
         kinds, others = self.see(observations)
-        views = tell_apart(kinds, self.kinds.count)
-        self._common = views.common
-        return {
-            "cells": views.cells,
-            "kinds": views.kinds,
-            "counts": views.counts,
-            "others": others,
-        }
+        self._common, *differences = tell_apart(kinds, self.kinds.count)
+        return dict(zip(DIFFERENCES, differences, strict=True)) | {"others": others}
 
     def features(self, taken: dict[str, th.Tensor]) -> th.Tensor:
         """Do the rest, for some of the samples: return features, [B, hidden + others]."""
@@ -167,7 +161,7 @@ class Glance(Sight):
 
 def sight_of(policy: ActorCriticPolicy, kind: type[S]) -> S | None:
     """Return the sight of a policy's encoder; None where that is another one, or there are two."""
-    encoder = policy.features_extractor
+    encoder: Any = policy.features_extractor
     # Subclasses see what they see in ways of their own.
     plain = type(encoder) is GridEncoder and encoder.embed.weight.device.type == "cpu"
     return kind(encoder) if plain and policy.share_features_extractor else None

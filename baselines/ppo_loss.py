@@ -68,8 +68,9 @@ def differentiate_loss(
     """
     by_logits, by_values = th.empty(logits.shape), th.empty(values.shape)
     terms = np.zeros(len(Terms._fields))
-    given = (x.detach().numpy() for x in (logits, values, *samples))
-    go_through(*given, size, coefficients, by_logits.numpy(), by_values.numpy(), terms)
+    given = [x.detach().numpy() for x in (logits, values, *samples)]
+    found = [by_logits.numpy(), by_values.numpy(), terms]
+    go_through(*given, *found, size, coefficients)
     if np.isnan(terms[Terms._fields.index("entropy")]):
         raise ValueError("logits of actions are not numbers")
     return by_logits, by_values, Terms(*terms.tolist())
@@ -84,11 +85,11 @@ def go_through(
     advantages,
     returns,
     old_values,
-    size,
-    coefficients,
     by_logits,
     by_values,
     terms,
+    size,
+    coefficients,
 ):
     """Write the gradients and add to the terms, sample by sample, in double precision."""
     batch, choices = logits.shape

@@ -44,7 +44,7 @@ class FlatMinibatches(RolloutBuffer):
             super().reset()
         self.pos, self.full, self.generator_ready = 0, False, False
 
-    def add(
+    def add(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
         obs: Any,
         action: np.ndarray,
@@ -94,8 +94,9 @@ class FlatMinibatches(RolloutBuffer):
             return self.to_torch(self.swap_and_flatten(array), copy=False)
 
         self.samples = {"observations": take_in(on_arrays(held, self.observations))}
-        for name in ("actions", "values", "log_probs", "advantages", "returns", "episode_starts"):
-            self.samples[name] = held(getattr(self, name))
+        self.samples["actions"] = held(self.actions)
+        for name in ("values", "log_probs", "advantages", "returns", "episode_starts"):
+            self.samples[name] = held(getattr(self, name))[:, 0]
         self._starts = self.swap_and_flatten(self.episode_starts)[:, 0]  # float32 [samples]
         self.generator_ready = True
 
@@ -110,17 +111,7 @@ class FlatMinibatches(RolloutBuffer):
 
     def column(self, name: str, stretch: Stretch) -> th.Tensor:
         """Return what is known of samples under a name, [B]."""
-        return take(self.samples[name], stretch)[:, 0]
-
-    def _flatten(self) -> None:
-        def held(array: np.ndarray) -> th.Tensor:
-            return self.to_torch(self.swap_and_flatten(array), copy=False)
-
-        self.samples = {"observations": on_arrays(held, self.observations)}
-        for name in ("actions", "values", "log_probs", "advantages", "returns"):
-            self.samples[name] = held(getattr(self, name))
-        self._starts = self.swap_and_flatten(self.episode_starts)  # float32 [samples, 1]
-        self.samples["episode_starts"] = self.to_torch(self._starts, copy=False)
+        return take(self.samples[name], stretch)
 
     def minibatch(self, stretch: Stretch) -> RecurrentRolloutBufferSamples:
         """Lay samples out in rows."""

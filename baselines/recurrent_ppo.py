@@ -7,10 +7,10 @@ An episode that starts inside a row is preceded by a *reset token*, an inserted 
 closes the input and forget gates, so that cell and hidden state are exactly zero after it and no
 gradient crosses it. Samples, losses, steps of the optimizer and parameter names are those of the
 stock class; what is computed is the same but for rounding.
-With two threads, each has half of a minibatch (see `mesabench.baselines.in_parts`).
 Other recurrent networks say themselves how they reset (see `mesabench.baselines.cores`).
-Rollouts are those of `mesabench.baselines.recurrent_rollouts`, a cell for each step of an LSTM;
-actions are drawn as `mesabench.baselines.categorical` does it.
+On a processor, updates are those of `mesabench.baselines.recurrent_update`: the loss is
+differentiated by hand, and with two threads each has half of a minibatch. Rollouts are those of
+`mesabench.baselines.recurrent_rollouts`, with weights laid out once for all of their steps.
 """
 
 from typing import Any, cast
@@ -34,7 +34,7 @@ from mesabench.baselines.recurrent_minibatches import (
 )
 from mesabench.baselines.recurrent_rollouts import BatchedRollouts
 from mesabench.baselines.recurrent_rows import Rows
-from mesabench.baselines.recurrent_update import has_known_heads, update
+from mesabench.baselines.recurrent_update import Update, has_known_heads
 
 # What a reset token adds to a gate's pre-activation: the float32 sigmoid of it is exactly zero.
 CLOSED = -1e4
@@ -95,10 +95,10 @@ class FlatRecurrentPPO(BatchedRollouts):
             return super().train()
         threads = th.get_num_threads()
         if threads < PARTS or not can_be_parted(policy):
-            return update(self, 1)
+            return Update(self, 1).run()
         th.set_num_threads(threads // PARTS)
         try:
-            return update(self, PARTS)
+            return Update(self, PARTS).run()
         finally:
             th.set_num_threads(threads)
 

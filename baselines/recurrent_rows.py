@@ -39,38 +39,34 @@ def lay_out(stretch: Stretch, starts: np.ndarray, n_steps: int) -> Layout:
         starts: whether a sample begins an episode, float32 [samples], of the whole rollout.
         n_steps: samples of each environment.
     """
-    row, step = np.empty((2, stretch.size), np.int64)
-    first = np.empty(stretch.size // n_steps + 2, np.int64)
-    rows, length = find_places(*stretch, starts, n_steps, row, step, first)
-    resets = np.zeros((length, rows, 1), np.float32)
-    mark_resets(row, step, resets)
-    return Layout(first[:rows], step * rows + row, resets)
+    return Layout(*find_places(*stretch, starts, n_steps))
 
 
 @kernel
-def find_places(start, size, starts, n_steps, row, step, first):
-    """Write row and step of each sample and the first of each row; return how many there are."""
-    rows, length, next_step = 0, 0, 0
+def find_places(start, size, starts, n_steps):
+    """Return what `Layout` is made of."""
+    rows, length, used = 0, 0, 0
     for i in range(size):
         sample = (start + i) % len(starts)
         if i == 0 or sample % n_steps == 0:
-            first[rows] = sample
-            rows += 1
-            next_step = 0
+            rows, used = rows + 1, 1
+        else:
+            used += 2 if starts[sample] > 0 else 1
+        length = max(length, used)
+    first, places = np.empty(rows, np.int64), np.empty(size, np.int64)
+    resets = np.zeros((length, rows, 1), np.float32)
+    row, step = -1, 0
+    for i in range(size):
+        sample = (start + i) % len(starts)
+        if i == 0 or sample % n_steps == 0:
+            row, step = row + 1, 0
+            first[row] = sample
         elif starts[sample] > 0:
-            next_step += 1  # a token
-        row[i], step[i] = rows - 1, next_step
-        next_step += 1
-        length = max(length, next_step)
-    return rows, length
-
-
-@kernel
-def mark_resets(row, step, resets):
-    """Mark the steps between samples of a row."""
-    for i in range(1, len(row)):
-        if row[i] == row[i - 1] and step[i] == step[i - 1] + 2:
-            resets[step[i] - 1, row[i], 0] = 1.0
+            resets[step, row, 0] = 1.0
+            step += 1
+        places[i] = step * rows + row
+        step += 1
+    return first, places, resets
 
 
 class Grid:
@@ -111,7 +107,8 @@ class Rows(NamedTuple):
     grid: Grid
 
 
-def recall(recorded: np.ndarray, first: np.ndarray, starts: np.ndarray) -> np.ndarray:
+@kernel
+def recall(recorded, first, starts):
     """Return the states before rows, float32 [layers, R, H], zero where an episode starts.
 
     Args:
@@ -119,17 +116,11 @@ def recall(recorded: np.ndarray, first: np.ndarray, starts: np.ndarray) -> np.nd
         first: the sample that each row begins with, int64 [R].
         starts: as for `lay_out`.
     """
-    found = np.zeros((recorded.shape[1], len(first), recorded.shape[3]), np.float32)
-    copy_states(recorded, first, starts, found)
-    return found
-
-
-@kernel
-def copy_states(recorded, first, starts, found):
-    """Write the states before rows that go on with an episode."""
-    n_steps, layers, _, _ = recorded.shape
+    n_steps, layers, _, size = recorded.shape
+    found = np.zeros((layers, len(first), size), np.float32)
     for r in range(len(first)):
         env, step = divmod(first[r], n_steps)
         if starts[first[r]] == 0:
             for layer in range(layers):
                 found[layer, r] = recorded[step, layer, env]
+    return found

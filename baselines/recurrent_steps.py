@@ -4,9 +4,9 @@ Stable-Baselines3's policies build what they need from their weights at every st
 weights do not change: they are laid out once, so that a step is a few operations on the batch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch as th
@@ -22,7 +22,7 @@ from mesabench.baselines.ppo_loss import normalise
 from mesabench.baselines.recurrent_update import has_known_heads
 from mesabench.engine.cache import kernel
 
-States = tuple[th.Tensor, th.Tensor]  # hidden and cell, float32 [layers, B, H] each
+States = tuple[th.Tensor, ...]  # hidden and cell, float32 [layers, B, H] each
 
 
 class Steps:
@@ -114,7 +114,7 @@ class Layers:
         return inputs, after
 
 
-def lay_out_gates(weights: list[th.Tensor]) -> tuple[th.Tensor, th.Tensor]:
+def lay_out_gates(weights: Sequence[th.Tensor]) -> tuple[th.Tensor, th.Tensor]:
     """Return the weights of a layer as one product needs them, [I + H, 4 H], and biases [4 H].
 
     PyTorch's gates are input, forget, cell, output; the three that are sigmoids come first here.
@@ -134,12 +134,15 @@ def lean(*modules: nn.Module) -> Callable[[th.Tensor], th.Tensor]:
     """Return what modules do in turn, without the checks around each call of one."""
     layers = [layer for m in modules for layer in (m if isinstance(m, nn.Sequential) else [m])]
     calls = [
-        partial(F.linear, weight=layer.weight, bias=layer.bias)
-        if type(layer) is nn.Linear
-        else layer
+        partial(F.linear, weight=layer.weight, bias=layer.bias) if is_plain(layer) else layer
         for layer in layers
     ]
     return lambda values: reduce(lambda so_far, call: call(so_far), calls, values)
+
+
+def is_plain(layer: nn.Module) -> TypeGuard[nn.Linear]:
+    """Say whether a layer is a linear one that nobody has hooked something to."""
+    return type(layer) is nn.Linear and not layer._forward_pre_hooks and not layer._forward_hooks
 
 
 def pair(features: Any) -> tuple[th.Tensor, th.Tensor]:

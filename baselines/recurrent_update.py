@@ -19,7 +19,6 @@ from mesabench.baselines.categorical import LeanCategorical
 from mesabench.baselines.encoder import Digest, sight_of
 from mesabench.baselines.in_parts import side_by_side
 from mesabench.baselines.ppo_loss import Coefficients, Samples, Terms, differentiate_loss
-from mesabench.baselines.recurrent_minibatches import FlatMinibatches
 from mesabench.baselines.recurrent_rows import Stretch
 
 Gradients = Sequence[th.Tensor | None]  # one for each parameter
@@ -34,6 +33,103 @@ def has_known_heads(policy: RecurrentActorCriticPolicy) -> bool:
         and kind.evaluate_actions is stock.evaluate_actions
         and kind._get_action_dist_from_latent is ActorCriticPolicy._get_action_dist_from_latent
     )
+
+
+class Update:
+    """An update of a model on its rollout: what `RecurrentPPO.train` does.
+
+    Args:
+        model: its buffer is a flat one, the heads of its policy are known.
+        parts: threads that have a part of each minibatch.
+    """
+
+    def __init__(self, model: RecurrentPPO, parts: int):
+        self.model, self.parts, self.coefficients = model, parts, coefficients_of(model)
+        self.policy, self.buffer = cast(Any, model.policy), cast(Any, model.rollout_buffer)
+        self.parameters = [weight for weight in self.policy.parameters() if weight.requires_grad]
+        self.extract: Any = self.policy.extract_features
+        if (digest := sight_of(self.policy, Digest)) is not None:
+            self.buffer.flatten(digest.take_in)
+            self.extract = digest.features
+
+    def run(self) -> None:
+        """Train for so many epochs, or until the policy has moved too far from the old one."""
+        model, policy = self.model, self.policy
+        policy.set_training_mode(True)
+        model._update_learning_rate(policy.optimizer)
+        seen = list[list[Terms]]()
+        going_on = True
+        while going_on and len(seen) < model.n_epochs:
+            seen.append([])
+            going_on = self._pass_through(seen[-1])
+            model._n_updates += 1
+        self.buffer.generator_ready = False  # those who ask again are not given a digest
+        self._record(seen)
+
+    def _pass_through(self, seen: list[Terms]) -> bool:
+        """Train on each minibatch once, and note its terms; return False to train no further."""
+        model, policy = self.model, self.policy
+        for stretch in self.buffer.stretches(model.batch_size):
+            gradients, terms = self._differentiate(stretch)
+            seen.append(terms)
+            if model.target_kl is not None and terms.kl > 1.5 * model.target_kl:
+                if model.verbose:
+                    print(f"No further updates on this rollout: KL is {terms.kl:.2f}")
+                return False
+            for weight, gradient in zip(self.parameters, gradients, strict=True):
+                weight.grad = gradient
+            th.nn.utils.clip_grad_norm_(policy.parameters(), model.max_grad_norm)
+            policy.optimizer.step()
+        return True
+
+    def _differentiate(self, stretch: Stretch) -> tuple[Gradients, Terms]:
+        """Return the gradients and terms of the loss on a minibatch, added up over its parts."""
+        advantages = self.buffer.column("advantages", stretch).numpy()
+        if self.model.normalize_advantage:
+            advantages = (advantages - advantages.mean()) / (advantages.std(ddof=1) + 1e-8)
+        stretches = self.buffer.cut(stretch, self.parts)
+        shares = th.from_numpy(advantages).split([part.size for part in stretches])
+        # Here: two threads that did it would wait for each other at every turn.
+        batches = [self.buffer.minibatch(part) for part in stretches]
+        see = partial(self._see, stretch.size)
+        found = side_by_side(see, list(zip(batches, shares, strict=True)))
+        gradients, terms = zip(*found, strict=True)
+        columns = zip(*gradients, strict=True)
+        added: Any = [None if first is None else sum(rest, first) for first, *rest in columns]
+        return added, Terms(*map(sum, zip(*terms, strict=True)))
+
+    def _see(self, size: int, part: tuple[Any, th.Tensor]) -> tuple[Gradients, Terms]:
+        """Return what a part of a minibatch of so many samples adds to gradients and terms."""
+        batch, advantages = part
+        foreseen = foresee(self.policy, self.extract, batch)
+        old = batch.returns, batch.old_values
+        samples = Samples(batch.actions[:, 0], batch.old_log_prob, advantages, *old)
+        *blamed, terms = differentiate_loss(*foreseen, samples, size, self.coefficients)
+        learn = [(x, by) for x, by in zip(foreseen, blamed, strict=True) if x.requires_grad]
+        if not learn:
+            return [None] * len(self.parameters), terms
+        outputs, by_outputs = zip(*learn, strict=True)
+        return th.autograd.grad(outputs, self.parameters, by_outputs, allow_unused=True), terms
+
+    def _record(self, seen: list[list[Terms]]) -> None:
+        """Log what the stock class logs; of divergences it logs those of the last epoch."""
+        model, buffer, given = self.model, self.buffer, self.coefficients
+        means, last = Terms(*np.mean(np.concatenate(seen), axis=0).tolist()), seen[-1][-1]
+        told = {
+            "entropy_loss": means.entropy,
+            "policy_gradient_loss": means.policy,
+            "value_loss": means.value,
+            "approx_kl": float(np.mean([terms.kl for terms in seen[-1]])),
+            "clip_fraction": means.clipped,
+            "loss": last.policy + given.entropy * last.entropy + given.value * last.value,
+            "explained_variance": explained_variance(buffer.values.ravel(), buffer.returns.ravel()),
+            "clip_range": given.clip,
+        }
+        if model.clip_range_vf is not None:
+            told["clip_range_vf"] = given.clip_values
+        for name, value in told.items():
+            model.logger.record(f"train/{name}", value)
+        model.logger.record("train/n_updates", model._n_updates, exclude="tensorboard")
 
 
 def foresee(
@@ -61,41 +157,6 @@ def foresee(
     return logits, policy.value_net(policy.mlp_extractor.forward_critic(valued))[:, 0]
 
 
-def update(model: RecurrentPPO, parts: int) -> None:
-    """Do what `RecurrentPPO.train` does; its buffer is a flat one, its policy's heads are known."""
-    policy, buffer = cast(Any, model.policy), cast(FlatMinibatches, model.rollout_buffer)
-    policy.set_training_mode(True)
-    model._update_learning_rate(policy.optimizer)
-    coefficients, digest = coefficients_of(model), sight_of(policy, Digest)
-    look: Any = policy.extract_features
-    if digest is not None:
-        buffer.flatten(digest.take_in)
-        look = digest.features
-    foresight = partial(foresee, policy, look)
-    parameters = [weight for weight in policy.parameters() if weight.requires_grad]
-    most = 1.5 * model.target_kl if model.target_kl is not None else np.inf
-    seen: list[Terms] = []
-    for _ in range(model.n_epochs):
-        epoch, stopped = len(seen), False
-        for stretch in buffer.stretches(model.batch_size):
-            gradients, terms = differentiate(
-                model, foresight, parameters, buffer.cut(stretch, parts), coefficients
-            )
-            seen.append(terms)
-            if stopped := terms.kl > most:
-                break
-            for weight, gradient in zip(parameters, gradients, strict=True):
-                weight.grad = gradient
-            th.nn.utils.clip_grad_norm_(policy.parameters(), model.max_grad_norm)
-            policy.optimizer.step()
-        model._n_updates += 1
-        if stopped:
-            if model.verbose:
-                print(f"Updates stop after {len(seen)} minibatches: KL {seen[-1].kl:.2f}")
-            break
-    record(model, coefficients, seen, epoch)
-
-
 def coefficients_of(model: RecurrentPPO) -> Coefficients:
     """Return those of the model's loss at this point of its training."""
     remaining, limit = model._current_progress_remaining, model.clip_range_vf
@@ -105,63 +166,3 @@ def coefficients_of(model: RecurrentPPO) -> Coefficients:
         entropy=float(model.ent_coef),
         value=float(model.vf_coef),
     )
-
-
-def differentiate(
-    model: RecurrentPPO,
-    foresight: Callable[[Any], tuple[th.Tensor, th.Tensor]],
-    parameters: Sequence[th.Tensor],
-    stretches: Sequence[Stretch],
-    coefficients: Coefficients,
-) -> tuple[Gradients, Terms]:
-    """Return the gradients and terms of the loss on a minibatch, added up over its parts."""
-    buffer = cast(FlatMinibatches, model.rollout_buffer)
-    size = sum(part.size for part in stretches)
-    advantages = buffer.column("advantages", Stretch(stretches[0].start, size)).numpy()
-    if model.normalize_advantage:
-        advantages = (advantages - advantages.mean()) / (advantages.std(ddof=1) + 1e-8)
-    shares = th.from_numpy(advantages).split([part.size for part in stretches])
-
-    def see(part: tuple[Any, th.Tensor]) -> tuple[Gradients, Terms]:
-        batch, advantages = part
-        foreseen = foresight(batch)
-        old = batch.returns, batch.old_values
-        samples = Samples(batch.actions[:, 0], batch.old_log_prob, advantages, *old)
-        *blamed, terms = differentiate_loss(*foreseen, samples, size, coefficients)
-        learn = [(x, by) for x, by in zip(foreseen, blamed, strict=True) if x.requires_grad]
-        if not learn:
-            return [None] * len(parameters), terms
-        outputs, by_outputs = zip(*learn, strict=True)
-        return th.autograd.grad(outputs, parameters, by_outputs, allow_unused=True), terms
-
-    # Here: two threads that did it would wait for each other at every turn.
-    batches = map(buffer.minibatch, stretches)
-    found = side_by_side(see, list(zip(batches, shares, strict=True)))
-    gradients, terms = zip(*found, strict=True)
-    added = [
-        None if first is None else sum(rest, first) for first, *rest in zip(*gradients, strict=True)
-    ]
-    return added, Terms(*map(sum, zip(*terms, strict=True)))
-
-
-def record(
-    model: RecurrentPPO, coefficients: Coefficients, seen: Sequence[Terms], epoch: int
-) -> None:
-    """Log what the stock class logs; `epoch` is where the last epoch's terms begin."""
-    buffer, last = model.rollout_buffer, seen[-1]
-    means = Terms(*np.mean(seen, axis=0).tolist())
-    told = {
-        "entropy_loss": means.entropy,
-        "policy_gradient_loss": means.policy,
-        "value_loss": means.value,
-        "approx_kl": float(np.mean([terms.kl for terms in seen[epoch:]])),
-        "clip_fraction": means.clipped,
-        "loss": last.policy + coefficients.entropy * last.entropy + coefficients.value * last.value,
-        "explained_variance": explained_variance(buffer.values.flatten(), buffer.returns.flatten()),
-        "clip_range": coefficients.clip,
-    }
-    if model.clip_range_vf is not None:
-        told["clip_range_vf"] = coefficients.clip_values
-    for name, value in told.items():
-        model.logger.record(f"train/{name}", value)
-    model.logger.record("train/n_updates", model._n_updates, exclude="tensorboard")
