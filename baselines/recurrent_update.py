@@ -16,12 +16,11 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.utils import explained_variance
 
 from mesabench.baselines.categorical import LeanCategorical
+from mesabench.baselines.clipped_steps import ClippedSteps, Gradients
 from mesabench.baselines.encoder import Digest, sight_of
 from mesabench.baselines.in_parts import side_by_side
 from mesabench.baselines.ppo_loss import Coefficients, Samples, Terms, differentiate_loss
 from mesabench.baselines.recurrent_rows import Stretch
-
-Gradients = Sequence[th.Tensor | None]  # one for each parameter
 
 
 def has_known_heads(policy: RecurrentActorCriticPolicy) -> bool:
@@ -47,6 +46,7 @@ class Update:
         self.model, self.parts, self.coefficients = model, parts, coefficients_of(model)
         self.policy, self.buffer = cast(Any, model.policy), cast(Any, model.rollout_buffer)
         self.parameters = [weight for weight in self.policy.parameters() if weight.requires_grad]
+        self.step = ClippedSteps(self.policy.optimizer, self.parameters, model.max_grad_norm)
         self.extract: Any = self.policy.extract_features
         if (digest := sight_of(self.policy, Digest)) is not None:
             self.buffer.flatten(digest.take_in)
@@ -68,7 +68,7 @@ class Update:
 
     def _pass_through(self, seen: list[Terms]) -> bool:
         """Train on each minibatch once, and note its terms; return False to train no further."""
-        model, policy = self.model, self.policy
+        model = self.model
         for stretch in self.buffer.stretches(model.batch_size):
             gradients, terms = self._differentiate(stretch)
             seen.append(terms)
@@ -76,14 +76,11 @@ class Update:
                 if model.verbose:
                     print(f"No further updates on this rollout: KL is {terms.kl:.2f}")
                 return False
-            for weight, gradient in zip(self.parameters, gradients, strict=True):
-                weight.grad = gradient
-            th.nn.utils.clip_grad_norm_(policy.parameters(), model.max_grad_norm)
-            policy.optimizer.step()
+            self.step(gradients)
         return True
 
-    def _differentiate(self, stretch: Stretch) -> tuple[Gradients, Terms]:
-        """Return the gradients and terms of the loss on a minibatch, added up over its parts."""
+    def _differentiate(self, stretch: Stretch) -> tuple[Sequence[Gradients], Terms]:
+        """Return the gradients of each part of a minibatch's loss, and the loss's terms."""
         advantages = self.buffer.column("advantages", stretch).numpy()
         if self.model.normalize_advantage:
             advantages = (advantages - advantages.mean()) / (advantages.std(ddof=1) + 1e-8)
@@ -94,9 +91,7 @@ class Update:
         see = partial(self._see, stretch.size)
         found = side_by_side(see, list(zip(batches, shares, strict=True)))
         gradients, terms = zip(*found, strict=True)
-        columns = zip(*gradients, strict=True)
-        added: Any = [None if first is None else sum(rest, first) for first, *rest in columns]
-        return added, Terms(*map(sum, zip(*terms, strict=True)))
+        return gradients, Terms(*map(sum, zip(*terms, strict=True)))
 
     def _see(self, size: int, part: tuple[Any, th.Tensor]) -> tuple[Gradients, Terms]:
         """Return what a part of a minibatch of so many samples adds to gradients and terms."""
