@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -133,10 +133,11 @@ def train_model(task: Task, config: Settings, folder: Path, console: Console) ->
     done = load_checkpoint(model, checkpoints, fingerprint, console.print)
     if done:
         console.print(f"resuming at step {done:,}")
-    model.set_logger(configure(str(folder / "logs" / f"from-{done}"), ["csv", "tensorboard"]))
+    logs = configure(str(folder / "logs" / f"from-{done}"), ["csv", "tensorboard"])
     progress = RunProgress(config, checkpoints, fingerprint, console, done, capture(model))
     callbacks, stopped = [*schedules(config), progress], False
-    with interrupts_kept_for(progress):
+    with closing(logs), interrupts_kept_for(progress):
+        model.set_logger(logs)
         try:
             if done < config.steps:
                 left = config.steps - done
