@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch as th
+from torch.optim import optimizer as optim
 
 from mesabench.engine.cache import Kernel, compiled
 
@@ -42,7 +43,7 @@ class ClippedSteps:
             return self._step_plainly(parts)
         columns = zip(*([flat(x) for x in part if x is not None] for part in parts), strict=True)
         pairs = list(zip(self._arrays, columns, strict=True))
-        norm = np.sqrt(sum(add_up(arrays[0], *given) for arrays, given in pairs))
+        norm = np.sqrt(sum(add_gradients(arrays[0], *given) for arrays, given in pairs))
         shrink = self._limit / (norm + 1e-6)
         self._step(np.float32(shrink if not shrink > 1.0 else 1.0))
 
@@ -55,13 +56,20 @@ class ClippedSteps:
             made = float(count)
             rate = float(group["lr"]) / (1.0 - first**made)
             root = 1.0 / np.sqrt(1.0 - second**made)
-            numbers = first, second, rate, root, group["eps"]
+            numbers = 1.0 - first, second, 1.0 - second, rate, root, group["eps"]
             take_step(*arrays, shrink, *(np.float32(number) for number in numbers))
 
     def _step_plainly(self, parts: Sequence[Gradients]) -> None:
         """Step as PyTorch does it."""
-        for weight, first, *rest in zip(self._weights, *parts, strict=True):
-            weight.grad = None if first is None else sum(rest, first)
+        self._optimizer.zero_grad()
+        for weight, *found in zip(self._weights, *parts, strict=True):
+            gradients = [gradient for gradient in found if gradient is not None]
+            if gradients:
+                # Of its own and laid out like the weight: one tensor may be the gradient of two
+                # weights, and fused steps take for granted that both lie in memory alike.
+                weight.grad = th.zeros_like(weight)
+                for gradient in gradients:
+                    weight.grad += gradient
         th.nn.utils.clip_grad_norm_(self._weights, self._limit)
         self._optimizer.step()
         self._arrays = None
@@ -91,8 +99,10 @@ def is_plain_adam(optimizer: th.optim.Optimizer) -> bool:
     (group,) = optimizer.param_groups
     added = ("amsgrad", "weight_decay", "maximize", "differentiable", "capturable")
     hooks = optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks
+    everywhere = optim._global_optimizer_pre_hooks, optim._global_optimizer_post_hooks
+    wrapped = "step" in vars(optimizer)  # by a scheduler of learning rates, say
     on_cpu = all(weight.device.type == "cpu" for weight in group["params"])
-    return on_cpu and not any(group.get(name) for name in added) and not any(hooks)
+    return on_cpu and not (any(map(group.get, added)) or any(hooks) or any(everywhere) or wrapped)
 
 
 def flat(tensor: th.Tensor) -> np.ndarray:
@@ -100,13 +110,13 @@ def flat(tensor: th.Tensor) -> np.ndarray:
     return tensor.detach().numpy().reshape(-1)
 
 
-def vectorised(function: Any) -> Any:
-    """Compile a kernel for loops of plain arithmetic."""
+def fast(function: Any) -> Any:
+    """Compile a kernel with `FAST`."""
     return compiled(Kernel, function, **FAST)
 
 
-@vectorised
-def add_up(found, first, second=None):
+@fast
+def add_gradients(found, first, second=None):
     """Write the sum of one gradient or two to `found`; return the square of its norm."""
     square = 0.0
     for i in range(len(found)):
@@ -116,13 +126,12 @@ def add_up(found, first, second=None):
     return square
 
 
-@vectorised
-def take_step(gradient, weight, mean, square, shrink, first, second, rate, root, eps):
+@fast
+def take_step(gradient, weight, mean, square, shrink, new, kept, newly, rate, root, eps):
     """Shrink the gradient, move the moments by it and the weights by those."""
-    one = np.float32(1)
     for i in range(len(weight)):
         clipped = gradient[i] * shrink
         gradient[i] = clipped
-        mean[i] += (one - first) * (clipped - mean[i])
-        square[i] = second * square[i] + (one - second) * clipped * clipped
+        mean[i] += new * (clipped - mean[i])
+        square[i] = kept * square[i] + newly * clipped * clipped
         weight[i] -= rate * mean[i] / (np.sqrt(square[i]) * root + eps)

@@ -61,12 +61,13 @@ class GridEncoder(BaseFeaturesExtractor):
         """Return the features of the view, [B, hidden]."""
         # A graph for other programs consists of standard operators.
         tracing = th.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
-        if self.embed.weight.device.type != "cpu" or tracing:
+        nothing = len(observations["image"]) == 0
+        if self.embed.weight.device.type != "cpu" or tracing or nothing:
             return self.mix(self.cells(observations))
         kinds = Kinds()
         numbers = kinds.find(observations["image"].flatten(1))
-        views, nothing = tell_apart(numbers, kinds.count), th.empty(len(numbers), 0)
-        return view_sums(self.table(kinds), self.linear.bias, views, nothing)  # pyright: ignore
+        views, no_others = tell_apart(numbers, kinds.count), th.empty(len(numbers), 0)
+        return view_sums(self.table(kinds), self.linear.bias, views, no_others)  # pyright: ignore
 
     def table(self, kinds: Kinds) -> th.Tensor:
         """Return what each kind in each cell adds to the features, [cells, kinds, hidden]."""
@@ -126,8 +127,9 @@ class Sight:
             for name, x in observations.items()
             if name != "image"
         }
-        others = th.cat([x.flatten(1) for x in self.encoder.others(numbers)], 1)
-        return self.kinds.find(observations["image"]), others
+        image = observations["image"]
+        others = th.cat([th.empty(len(image), 0), *self.encoder.others(numbers)], 1)
+        return self.kinds.find(image), others
 
 
 class Digest(Sight):
@@ -160,11 +162,31 @@ class Glance(Sight):
 
 
 def sight_of(policy: ActorCriticPolicy, kind: type[S]) -> S | None:
-    """Return the sight of a policy's encoder; None where that is another one, or there are two."""
+    """Return the sight of a policy's encoder.
+
+    None where that is another one, or there are two, or more is done than they do: by a policy with
+    a way of its own, by hooks, or to observations of other kinds.
+    """
     encoder: Any = policy.features_extractor
+    stock = "extract_features" not in vars(policy) and (
+        type(policy).extract_features is ActorCriticPolicy.extract_features
+    )
     # Subclasses see what they see in ways of their own.
-    plain = type(encoder) is GridEncoder and encoder.embed.weight.device.type == "cpu"
-    return kind(encoder) if plain and policy.share_features_extractor else None
+    plain = stock and policy.share_features_extractor and type(encoder) is GridEncoder
+    if not plain or encoder.embed.weight.device.type != "cpu" or has_hooks(encoder):
+        return None
+    seen: Any = encoder._observation_space
+    as_numbers = all(
+        isinstance(space, spaces.Discrete)
+        or (isinstance(space, spaces.Box) and len(space.shape) == 1)
+        for space in seen.values()
+    )
+    return kind(encoder) if as_numbers else None
+
+
+def has_hooks(network: nn.Module) -> bool:
+    """Say whether something happens around a call of one of a network's modules."""
+    return any(m._forward_pre_hooks or m._forward_hooks for m in network.modules())
 
 
 class CellEncoder(GridEncoder):

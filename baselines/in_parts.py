@@ -6,19 +6,21 @@ another, though, so that two threads can do with half of them each what one woul
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import TypeVar
 
 import torch as th
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 PARTS = 2
-# Layers through which samples act on one another, or that draw lots for all of them in turn.
+# Layers through which samples act on one another, or that draw lots for all of them in turn. Those
+# whose weights are computed may note what they computed, each time.
 TOGETHER = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
 
@@ -29,7 +31,7 @@ def can_be_parted(policy: RecurrentActorCriticPolicy) -> bool:
         type(policy).extract_features is RecurrentActorCriticPolicy.extract_features
         # A network that loops over time in Python would loop twice, one thread after the other.
         and all(lstm is None or type(lstm) is nn.LSTM for lstm in lstms)
-        and not any(isinstance(module, TOGETHER) for module in policy.modules())
+        and not any(isinstance(m, TOGETHER) or is_parametrized(m) for m in policy.modules())
     )
 
 
@@ -37,7 +39,11 @@ def side_by_side(function: Callable[[A], B], arguments: Sequence[A]) -> list[B]:
     """Call a function with each of some arguments, the first of them in this thread."""
     first, *others = arguments
     jobs = [pool(th.get_num_threads()).submit(function, argument) for argument in others]
-    return [function(first), *(job.result() for job in jobs)]
+    try:
+        done = function(first)
+    finally:
+        wait(jobs)  # also after an error: nobody should go on with what another thread works on
+    return [done, *(job.result() for job in jobs)]
 
 
 @cache

@@ -11,7 +11,7 @@ import numpy as np
 
 from mesabench.engine.cache import Inner, Kernel, compiled
 
-F = TypeVar("F", bound=Callable)
+Compiled = TypeVar("Compiled", bound=Callable)
 
 # Without these a division would be checked, and a sum of products be rounded twice.
 ARITHMETIC: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
@@ -23,12 +23,12 @@ SHARE = np.float32(0.5**DOUBLINGS)
 HALF, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH = (np.float32(1 / n) for n in range(2, 8))
 
 
-def vectorised(function: F) -> F:
+def vectorised(function: Compiled) -> Compiled:
     """Compile a kernel for loops of plain arithmetic."""
     return compiled(Kernel, function, **ARITHMETIC)
 
 
-def part(function: F) -> F:
+def part(function: Compiled) -> Compiled:
     """Compile a function that only such kernels call."""
     return compiled(Inner, function, no_cpython_wrapper=True, no_cfunc_wrapper=True, **ARITHMETIC)
 

@@ -110,14 +110,14 @@ def go_through(
         terms[3] += (abs(ratio - 1.0) > coefficients.clip) / size
         terms[4] += (ratio - 1.0 - log_ratio) / size
         # Where the bounded term is the smaller one, it does not depend on the policy.
-        by_log_prob = -advantage * ratio / size if gain == advantage * ratio else 0.0
+        by_log_prob = 0.0 if gain < advantage * ratio else -advantage * ratio / size
         by_entropy = coefficients.entropy / size
         for a in range(choices):
             by_logit = by_log_prob * ((a == action) - probs[a])
             if probs[a] > 0.0:
                 by_logit += by_entropy * probs[a] * (log_probs[a] + entropy)
             by_logits[b, a] = by_logit
-        by_values[b] = 2.0 * coefficients.value * error / size if abs(moved) <= limit else 0.0
+        by_values[b] = 0.0 if abs(moved) > limit else 2.0 * coefficients.value * error / size
 
 
 @inner

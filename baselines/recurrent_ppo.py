@@ -8,9 +8,10 @@ closes the input and forget gates, so that cell and hidden state are exactly zer
 gradient crosses it. Samples, losses, steps of the optimizer and parameter names are those of the
 stock class; what is computed is the same but for rounding.
 Other recurrent networks say themselves how they reset (see `mesabench.baselines.cores`).
-On a processor, updates are those of `mesabench.baselines.recurrent_update`: the loss is
-differentiated by hand, and with two threads each has half of a minibatch. Rollouts are those of
-`mesabench.baselines.recurrent_rollouts`, with weights laid out once for all of their steps.
+Where a policy has discrete actions, the stock heads and a processor, updates are those of
+`mesabench.baselines.recurrent_update`: the loss is differentiated by hand, and with two threads
+each has half of a minibatch. Rollouts are those of `mesabench.baselines.recurrent_rollouts`, with
+weights laid out once for all of their steps.
 """
 
 from typing import Any, cast
@@ -41,10 +42,12 @@ CLOSED = -1e4
 
 
 class FlatRecurrentPPO(BatchedRollouts):
-    """`RecurrentPPO` with a faster update: same arguments, samples, losses and parameter names.
+    """`RecurrentPPO`, faster: same arguments, samples, losses and parameter names.
 
     Where the LSTM has an option that rows do not cover (dropout between layers, say), or the policy
-    has its own way with sequences, this class does exactly what the stock class does.
+    has its own way with sequences, this class does exactly what the stock class does. Otherwise
+    weights must not change in the middle of a rollout, and the rollout buffer's arrays are used
+    again by the next one.
     """
 
     def _setup_model(self) -> None:
@@ -66,7 +69,9 @@ class FlatRecurrentPPO(BatchedRollouts):
             gae_lambda=self.gae_lambda,
             n_envs=self.n_envs,
         )
-        self.rollout_buffer.two_memories = policy.lstm_critic is not None
+        stock = RecurrentActorCriticPolicy
+        one_memory = policy.lstm_critic is None and type(policy).forward is stock.forward
+        self.rollout_buffer.two_memories = not one_memory
         if type(policy.action_dist) is CategoricalDistribution:
             policy.action_dist = LeanCategorical(policy.action_dist.action_dim)
         # On the instance, so that any policy class will do and a saved model names stock classes.
@@ -124,7 +129,7 @@ def process_sequence(
     episode_starts: th.Tensor,
     lstm: Any,
 ) -> tuple[th.Tensor, Any]:
-    """Run `lstm` over a minibatch in rows, or else, as in rollouts, do what the stock policy does.
+    """Run `lstm` over a minibatch in rows, or else do what the stock policy does.
 
     Args:
         features: Inputs of the LSTM, float32 [B, I].

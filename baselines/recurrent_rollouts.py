@@ -41,9 +41,9 @@ class BatchedRollouts(RecurrentPPO):
         """
         policy = cast(RecurrentActorCriticPolicy, self.policy)
         policy.set_training_mode(False)
-        play: Any = Steps(policy) if can_be_stepped(policy) else policy
         buffer.reset()
-        callback.on_rollout_start()
+        callback.on_rollout_start()  # which may still change the weights
+        play: Any = Steps(policy) if can_be_stepped(policy) else policy
         lstm_states = deepcopy(self._last_lstm_states)
         cut_off: list[CutOff] = []
         for step in range(steps):

@@ -6,7 +6,7 @@ weights do not change: they are laid out once, so that a step is a few operation
 
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 import torch as th
@@ -14,9 +14,9 @@ from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.torch_layers import MlpExtractor
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 
-from mesabench.baselines.encoder import Glance, sight_of
+from mesabench.baselines.encoder import Glance, has_hooks, sight_of
 from mesabench.baselines.lstm_gates import join, pass_gates
 from mesabench.baselines.ppo_loss import normalise
 from mesabench.baselines.recurrent_update import has_known_heads
@@ -77,6 +77,8 @@ def can_be_stepped(policy: RecurrentActorCriticPolicy) -> bool:
     lstms = [lstm for lstm in (policy.lstm_actor, policy.lstm_critic) if lstm is not None]
     return (
         has_known_heads(policy)
+        and not has_hooks(policy)
+        and not {"forward", "predict_values", "extract_features"} & vars(policy).keys()
         and type(policy).forward is stock.forward
         and type(policy).predict_values is stock.predict_values
         and type(policy).extract_features is stock.extract_features
@@ -106,6 +108,7 @@ class Layers:
         after = th.empty(states[0].shape), th.empty(states[1].shape)
         for layer, (weights, biases) in enumerate(self._layers):
             hidden, cell = states[0][layer], states[1][layer]
+            assert inputs.shape[1] + hidden.shape[1] == len(weights)  # `join` writes all of it
             joined = th.empty(len(inputs), len(weights))
             join(inputs.numpy(), hidden.numpy(), begins, joined.numpy())
             gates = th.addmm(biases, joined, weights).numpy()
@@ -134,15 +137,12 @@ def lean(*modules: nn.Module) -> Callable[[th.Tensor], th.Tensor]:
     """Return what modules do in turn, without the checks around each call of one."""
     layers = [layer for m in modules for layer in (m if isinstance(m, nn.Sequential) else [m])]
     calls = [
-        partial(F.linear, weight=layer.weight, bias=layer.bias) if is_plain(layer) else layer
+        partial(functional.linear, weight=layer.weight, bias=layer.bias)
+        if type(layer) is nn.Linear
+        else layer
         for layer in layers
     ]
     return lambda values: reduce(lambda so_far, call: call(so_far), calls, values)
-
-
-def is_plain(layer: nn.Module) -> TypeGuard[nn.Linear]:
-    """Say whether a layer is a linear one that nobody has hooked something to."""
-    return type(layer) is nn.Linear and not layer._forward_pre_hooks and not layer._forward_hooks
 
 
 def pair(features: Any) -> tuple[th.Tensor, th.Tensor]:

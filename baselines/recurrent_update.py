@@ -26,8 +26,10 @@ from mesabench.baselines.recurrent_rows import Stretch
 def has_known_heads(policy: RecurrentActorCriticPolicy) -> bool:
     """Say whether `foresee` computes all that the policy's own methods do, on a CPU."""
     kind, stock = type(policy), RecurrentActorCriticPolicy
+    its_own = {"evaluate_actions", "_get_action_dist_from_latent"} & vars(policy).keys()
     return (
         policy.device.type == "cpu"
+        and not its_own
         and type(policy.action_dist) is LeanCategorical
         and kind.evaluate_actions is stock.evaluate_actions
         and kind._get_action_dist_from_latent is ActorCriticPolicy._get_action_dist_from_latent
@@ -59,11 +61,13 @@ class Update:
         model._update_learning_rate(policy.optimizer)
         seen = list[list[Terms]]()
         going_on = True
-        while going_on and len(seen) < model.n_epochs:
-            seen.append([])
-            going_on = self._pass_through(seen[-1])
-            model._n_updates += 1
-        self.buffer.generator_ready = False  # those who ask again are not given a digest
+        try:
+            while going_on and len(seen) < model.n_epochs:
+                seen.append([])
+                going_on = self._pass_through(seen[-1])
+                model._n_updates += 1
+        finally:
+            self.buffer.generator_ready = False  # those who ask again are not given a digest
         self._record(seen)
 
     def _pass_through(self, seen: list[Terms]) -> bool:

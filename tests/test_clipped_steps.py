@@ -25,11 +25,15 @@ def make_weights() -> list[nn.Parameter]:
 
 
 def make_parts(step: int, parts: int) -> list[list[th.Tensor | None]]:
-    """Gradients that are clipped at some steps; of one weight there is none at the fourth."""
+    """Gradients that are clipped at some steps; of one weight there is none at the fourth.
+
+    Some are pieces of others, so that their numbers do not lie one after the other.
+    """
     draw, scale = th.Generator().manual_seed(step), 0.01 if step % 2 else 1.0
     found: list[list[th.Tensor | None]] = []
     for _ in range(parts):
-        found.append([scale * th.randn(shape, generator=draw) for shape in SHAPES])
+        whole = [scale * th.randn(*shape[:-1], shape[-1] + 1, generator=draw) for shape in SHAPES]
+        found.append([gradient[..., :-1] for gradient in whole])
         if step == 4:
             found[-1][1] = None
     return found
@@ -53,6 +57,7 @@ def test_steps_are_those_of_pytorch(kind, parts):
         take(given)
         step_as_pytorch(theirs, plain, given)
         own.param_groups[0]["lr"] = plain.param_groups[0]["lr"] = 1e-2 / (step + 1)
+        assert bool(take._arrays) == (step not in (0, 4) and is_plain_adam(own))
         if step == 8:  # as after an update: the moments are found where they are
             take = ClippedSteps(own, ours, 0.5)
     for one, other in zip(ours, theirs, strict=True):
@@ -75,16 +80,24 @@ def test_adam_is_told_from_what_is_not_quite_it():
     assert not is_plain_adam(hooked)
 
 
-def test_one_tensor_may_be_the_gradient_of_two_weights():
-    """So it is with the two biases of an LSTM."""
-    weights = [nn.Parameter(th.zeros(3)) for _ in range(2)]
-    take = ClippedSteps(KINDS["adam"](weights), weights, 100.0)
-    for _ in range(2):
-        parts = [[gradient, gradient] for gradient in (th.ones(3), th.full((3,), 2.0))]
-        take(parts)
-    for weight in weights:
-        assert weight.grad is not None
-        assert weight.grad.tolist() == [3.0, 3.0, 3.0]
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_one_tensor_may_be_the_gradient_of_two_weights(kind):
+    """It is clipped once."""
+    ours, theirs = ([nn.Parameter(th.zeros(3)) for _ in range(2)] for _ in range(2))
+    take, plain = ClippedSteps(kind(ours), ours, 0.5), kind(theirs)
+    for step in range(3):
+        shared = th.full((3,), step + 1.0)
+        take([[shared, shared]])
+        step_as_pytorch(theirs, plain, [[shared.clone(), shared.clone()]])
+    for one, other in zip(ours, theirs, strict=True):
+        assert th.allclose(one, other, rtol=0, atol=1e-6)
+
+
+def test_a_weight_that_one_part_does_not_depend_on_moves_by_the_other():
+    for parts in ([[None], [th.ones(3)]], [[th.ones(3)], [None]]):
+        weights = [nn.Parameter(th.zeros(3))]
+        ClippedSteps(th.optim.SGD(weights, lr=1.0), weights, 100.0)(parts)
+        assert weights[0].tolist() == [-1.0, -1.0, -1.0]
 
 
 def test_what_is_no_number_spreads_as_in_pytorch():

@@ -19,7 +19,6 @@ from mesabench.sb3 import sb3_spaces
 
 @pytest.mark.parametrize("batch", [1, 3, 300])
 def test_view_sums_and_their_gradients_are_those_of_plain_indexing(batch):
-    """With more samples than a block has as well."""
     generator = th.Generator().manual_seed(batch)
     table = th.randn(4, 9, 5, generator=generator, requires_grad=True)
     bias = th.randn(5, generator=generator, requires_grad=True)

@@ -93,7 +93,7 @@ def test_minibatches_hold_the_samples_of_the_stock_buffer(policy, monkeypatch):
     for ours, stock in zip(minibatches(FlatRecurrentPPO), minibatches(RecurrentPPO), strict=True):
         real = stock.mask > 0
         assert th.equal(ours.actions, stock.actions[real])
-        # An LSTM's cell, as it runs in rollouts, rounds otherwise than a sequence of one step.
+        # A single step, as it runs in rollouts, rounds otherwise than a sequence of one step.
         for name in ("old_values", "old_log_prob", "advantages", "returns"):
             assert th.allclose(getattr(ours, name), getattr(stock, name)[real], atol=1e-5)
         if policy == "MlpLstmPolicy":

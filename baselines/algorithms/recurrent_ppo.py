@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Args", "build"]
 
-# Stable-Baselines3's own, which has this ε unless it is told anything, in one call for all weights.
+# Stable-Baselines3's own, which has this ε unless it is told anything, in one call for all weights
+# on a GPU; a processor's steps are those of `mesabench.baselines.clipped_steps`.
 FUSED_ADAM = {"eps": 1e-5, "fused": True}
 
 

@@ -77,7 +77,7 @@ def inner(function: F) -> F:
     return compiled(Inner, function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-def compiled(kind: type[Kernel], function: Callable, **options: bool) -> Any:
+def compiled(kind: type[Kernel], function: Callable, **options: Any) -> Any:
     """Return `function` as a kernel of a kind, with Numba's options."""
     settings: Any = config  # its attributes are set when Numba is imported
     if settings.DISABLE_JIT:
