@@ -1,5 +1,7 @@
 """Small recurrent models that learn from random worlds, ours and the stock class's."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -87,6 +89,17 @@ def build(
         device=device,
         policy_kwargs={"net_arch": [6], "lstm_hidden_size": 8} | policy_kwargs,
     )
+
+
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """Let PyTorch have so many threads for a while."""
+    before = th.get_num_threads()
+    th.set_num_threads(number)
+    try:
+        yield
+    finally:
+        th.set_num_threads(before)
 
 
 def train(algorithm: type[RecurrentPPO], **settings: Any) -> RecurrentPPO:

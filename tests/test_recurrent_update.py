@@ -2,12 +2,21 @@
 
 from collections.abc import Callable
 from types import MethodType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch as th
-from chance_models import ATOL, NUM_ENVS, NUM_STEPS, ROLLOUT, Chance, build, distance
+from chance_models import (
+    ATOL,
+    NUM_ENVS,
+    NUM_STEPS,
+    ROLLOUT,
+    Chance,
+    build,
+    distance,
+    torch_threads,
+)
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentMultiInputActorCriticPolicy
@@ -32,20 +41,34 @@ SEEN: dict[str, dict[str, spaces.Space]] = {
 }
 
 
-@pytest.fixture(params=[1, 2], autouse=True)
-def _threads(request):
-    before = th.get_num_threads()
-    th.set_num_threads(request.param)
-    yield
-    th.set_num_threads(before)
+class Three(NamedTuple):
+    """Models of equal seeds on equal worlds."""
+
+    one: RecurrentPPO  # ours, in one thread
+    two: RecurrentPPO  # ours, in two
+    stock: RecurrentPPO
 
 
-def pair(
-    seen: dict[str, spaces.Space], policy: type = POLICY, change: Change = lambda policy: None
-) -> list[RecurrentPPO]:
-    """Train ours and the stock class, of equal seeds, on random worlds."""
+def learn_equally(learn: Callable[[type[RecurrentPPO]], RecurrentPPO]) -> Three:
+    """Let all of them learn, and check that they have learnt the same."""
+    kinds = (FlatRecurrentPPO, 1), (FlatRecurrentPPO, 2), (RecurrentPPO, 1)
     found = []
-    for algorithm, encoder in ((FlatRecurrentPPO, GridEncoder), (RecurrentPPO, PlainEncoder)):
+    for algorithm, threads in kinds:
+        with torch_threads(threads):
+            found.append(learn(algorithm))
+    three = Three(*found)
+    assert distance(three.one, three.stock) < ATOL
+    assert distance(three.two, three.stock) < ATOL
+    return three
+
+
+def learn_of(
+    seen: dict[str, spaces.Space], policy: type = POLICY, change: Change = lambda policy: None
+) -> Three:
+    """Let them learn on random worlds in which all that is seen, behind the same encoder."""
+
+    def learn(algorithm: type[RecurrentPPO]) -> RecurrentPPO:
+        encoder = PlainEncoder if algorithm is RecurrentPPO else GridEncoder
         model = algorithm(
             policy,
             DummyVecEnv([lambda i=i: Chance(spaces.Dict(seen), 0.07, i) for i in range(NUM_ENVS)]),
@@ -57,14 +80,14 @@ def pair(
             policy_kwargs={"lstm_hidden_size": 8, "features_extractor_class": encoder},
         )
         change(model.policy)
-        found.append(model.learn(3 * ROLLOUT))
-    return found
+        return model.learn(3 * ROLLOUT)
+
+    return learn_equally(learn)
 
 
 @pytest.mark.parametrize("seen", SEEN.values(), ids=SEEN)
 def test_whatever_is_seen_beside_the_view_is_seen_as_by_the_stock_class(seen):
-    ours, stock = pair(seen)
-    assert distance(ours, stock) < ATOL
+    ours = learn_of(seen).one
     plain = all(isinstance(s, spaces.Discrete) or s.shape == (147,) for s in seen.values())
     assert (sight_of(ours.policy, Digest) is not None) == plain  # type: ignore[arg-type]
 
@@ -94,28 +117,26 @@ def evaluate_in_its_own_way(policy: Any) -> None:
 
 @pytest.mark.parametrize("change", [hook_encoder, hook_heads, evaluate_in_its_own_way])
 def test_what_is_hooked_to_a_policy_is_done(change):
-    ours, stock = pair(FACING, change=change)
+    ours = learn_of(FACING, change=change).one
     assert not can_be_stepped(ours.policy)  # type: ignore[arg-type]
-    assert distance(ours, stock) < ATOL
 
 
 def test_a_policy_may_extract_features_in_its_own_way():
-    ours, stock = pair(FACING, Dim)
-    assert distance(ours, stock) < ATOL
-    assert distance(ours, pair(FACING)[0]) > 100 * ATOL
+    assert distance(learn_of(FACING, Dim).one, learn_of(FACING).one) > 100 * ATOL
 
 
 @pytest.mark.parametrize("optimizer", [th.optim.Adam, th.optim.AdamW, th.optim.SGD])
 def test_weights_that_are_frozen_between_updates_stay(optimizer):
-    found, kept = [], []
-    for algorithm in (FlatRecurrentPPO, RecurrentPPO):
+    def learn(algorithm: type[RecurrentPPO]) -> RecurrentPPO:
         model = build(algorithm, optimizer_class=optimizer).learn(ROLLOUT)
         lstm: Any = model.policy.lstm_actor
         lstm.requires_grad_(False)
-        kept.append([weight.clone() for weight in lstm.parameters()])
-        found.append(model.learn(2 * ROLLOUT, reset_num_timesteps=False))
-        assert all(map(th.equal, lstm.parameters(), kept[-1]))
-    assert distance(*found) < ATOL
+        kept = [weight.clone() for weight in lstm.parameters()]
+        model.learn(2 * ROLLOUT, reset_num_timesteps=False)
+        assert all(map(th.equal, lstm.parameters(), kept))
+        return model
+
+    learn_equally(learn)
 
 
 class Shrink(BaseCallback):
@@ -132,11 +153,7 @@ class Shrink(BaseCallback):
 
 
 def test_weights_may_change_before_a_rollout():
-    ours, stock = (
-        build(algorithm).learn(3 * ROLLOUT, callback=Shrink())
-        for algorithm in (FlatRecurrentPPO, RecurrentPPO)
-    )
-    assert distance(ours, stock) < ATOL
+    learn_equally(lambda algorithm: build(algorithm).learn(3 * ROLLOUT, callback=Shrink()))
 
 
 def test_a_sample_that_is_left_over_is_not_passed_over_in_silence():
