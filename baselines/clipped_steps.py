@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch as th
-from torch.optim import optimizer as optim
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from mesabench.engine.cache import Kernel, compiled
 
@@ -99,7 +99,7 @@ def is_plain_adam(optimizer: th.optim.Optimizer) -> bool:
     (group,) = optimizer.param_groups
     added = ("amsgrad", "weight_decay", "maximize", "differentiable", "capturable")
     hooks = optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks
-    everywhere = optim._global_optimizer_pre_hooks, optim._global_optimizer_post_hooks
+    everywhere = _global_optimizer_pre_hooks, _global_optimizer_post_hooks
     wrapped = "step" in vars(optimizer)  # by a scheduler of learning rates, say
     on_cpu = all(weight.device.type == "cpu" for weight in group["params"])
     return on_cpu and not (any(map(group.get, added)) or any(hooks) or any(everywhere) or wrapped)

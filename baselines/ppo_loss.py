@@ -7,7 +7,7 @@ the size of these networks they take a fifth of an update. What is computed is w
 Source: Schulman et al. 2017, "Proximal policy optimization algorithms", equations 7 and 9.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch as th
@@ -70,7 +70,8 @@ def differentiate_loss(
     terms = np.zeros(len(Terms._fields))
     given = [x.detach().numpy() for x in (logits, values, *samples)]
     found = [by_logits.numpy(), by_values.numpy(), terms]
-    go_through(*given, *found, size, coefficients)
+    arguments: list[Any] = [*given, *found, size, coefficients]
+    go_through(*arguments)
     if np.isnan(terms[Terms._fields.index("entropy")]):
         raise ValueError("logits of actions are not numbers")
     return by_logits, by_values, Terms(*terms.tolist())

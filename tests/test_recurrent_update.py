@@ -31,8 +31,8 @@ from mesabench.baselines.recurrent_steps import can_be_stepped
 Change = Callable[[Any], Any]
 POLICY = RecurrentMultiInputActorCriticPolicy
 IMAGE = spaces.Box(0, 10, (147,), np.uint8)
-FACING = {"image": IMAGE, "direction": spaces.Discrete(4)}
-SEEN: dict[str, dict[str, spaces.Space]] = {
+FACING: dict[str, Any] = {"image": IMAGE, "direction": spaces.Discrete(4)}
+SEEN: dict[str, dict[str, Any]] = {
     "image and direction": FACING,
     "image alone": {"image": IMAGE},
     "two numbers": FACING | {"pair": spaces.MultiDiscrete([3, 4])},
@@ -96,7 +96,8 @@ class Dim(POLICY):
     """Sees half of what the encoder does."""
 
     def extract_features(self, obs: Any, features_extractor: Any = None) -> Any:
-        return 0.5 * super().extract_features(obs, features_extractor)
+        features: Any = super().extract_features(obs, features_extractor)
+        return 0.5 * features
 
 
 def hook_encoder(policy: Any) -> None:
