@@ -95,9 +95,10 @@ class FlatMinibatches(RolloutBuffer):
 
         self.samples = {"observations": take_in(on_arrays(held, self.observations))}
         self.samples["actions"] = held(self.actions)
-        for name in ("values", "log_probs", "advantages", "returns", "episode_starts"):
+        for name in ("values", "log_probs", "advantages", "returns"):
             self.samples[name] = held(getattr(self, name))[:, 0]
         self._starts = self.swap_and_flatten(self.episode_starts)[:, 0]  # float32 [samples]
+        self.samples["episode_starts"] = self.to_torch(self._starts, copy=False)
         self.generator_ready = True
 
     def cut(self, stretch: Stretch, parts: int) -> list[Stretch]:
@@ -157,14 +158,13 @@ class FlatDictRolloutBuffer(FlatMinibatches, RecurrentDictRolloutBuffer):
     """A `RecurrentDictRolloutBuffer` whose minibatches are flat."""
 
 
-def take(held: Any, stretch: Stretch) -> Any:
-    """Return samples of an array or tensor: a view, unless they pass the end."""
+def take(held: th.Tensor, stretch: Stretch) -> th.Tensor:
+    """Return samples of a tensor: a view, unless they pass the end."""
     start, size = stretch
     beyond = start + size - len(held)
     if beyond <= 0:
         return held[start : start + size]
-    join: Any = th.cat if isinstance(held, th.Tensor) else np.concatenate
-    return join((held[start:], held[:beyond]))
+    return th.cat((held[start:], held[:beyond]))
 
 
 def write(at: int, held: np.ndarray, seen: np.ndarray) -> None:

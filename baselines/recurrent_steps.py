@@ -19,7 +19,7 @@ from torch.nn import functional
 from mesabench.baselines.encoder import Glance, has_hooks, sight_of
 from mesabench.baselines.lstm_gates import join, pass_gates
 from mesabench.baselines.ppo_loss import normalise
-from mesabench.baselines.recurrent_update import has_known_heads
+from mesabench.baselines.recurrent_update import has_known_heads, pair
 from mesabench.engine.cache import kernel
 
 States = tuple[th.Tensor, ...]  # hidden and cell, float32 [layers, B, H] each
@@ -143,11 +143,6 @@ def lean(*modules: nn.Module) -> Callable[[th.Tensor], th.Tensor]:
         for layer in layers
     ]
     return lambda values: reduce(lambda so_far, call: call(so_far), calls, values)
-
-
-def pair(features: Any) -> tuple[th.Tensor, th.Tensor]:
-    """Return the actor's and the critic's features, which may be the same."""
-    return (features, features) if isinstance(features, th.Tensor) else features
 
 
 def draw(logits: th.Tensor) -> tuple[th.Tensor, th.Tensor]:

@@ -141,8 +141,7 @@ def foresee(
         extract: its `extract_features`, or the part of it that depends on weights.
         batch: `RecurrentRolloutBufferSamples` with `Rows`.
     """
-    features = extract(batch.observations)
-    actors, critics = (features, features) if isinstance(features, th.Tensor) else features
+    actors, critics = pair(extract(batch.observations))
     run: Any = policy._process_sequence
     states, starts = batch.lstm_states, batch.episode_starts
     latent = run(actors, states.pi, starts, policy.lstm_actor)[0]
@@ -154,6 +153,11 @@ def foresee(
         valued = latent.detach()
     logits = policy.action_net(policy.mlp_extractor.forward_actor(latent))
     return logits, policy.value_net(policy.mlp_extractor.forward_critic(valued))[:, 0]
+
+
+def pair(features: Any) -> tuple[th.Tensor, th.Tensor]:
+    """Return the actor's and the critic's features, which may be the same."""
+    return (features, features) if isinstance(features, th.Tensor) else features
 
 
 def coefficients_of(model: RecurrentPPO) -> Coefficients:

@@ -111,9 +111,7 @@ def add_up(table, bias, common, cells, kinds, counts, others, features):
             c, k = cells[b, count - 1], kinds[b, count - 1]
             for j in range(size):
                 features[b, j] += change[c, k, j]
-        rectify(features, b, size)
-        for j in range(others.shape[1]):
-            features[b, size + j] = others[b, j]
+        complete(features, b, size, others)
 
 
 @kernel
@@ -163,13 +161,13 @@ def look_up(table, bias, kinds, others, features):
             kind = kinds[b, cell]
             for j in range(size):
                 features[b, j] += table[cell, kind, j]
-        rectify(features, b, size)
-        for j in range(others.shape[1]):
-            features[b, size + j] = others[b, j]
+        complete(features, b, size, others)
 
 
 @inner
-def rectify(features, b, size):
-    """Let the first features of a sample be zero or more."""
+def complete(features, b, size, others):
+    """Let the sums of a sample be zero or more, and write its other features behind them."""
     for j in range(size):
         features[b, j] = max(features[b, j], np.float32(0.0))
+    for j in range(others.shape[1]):
+        features[b, size + j] = others[b, j]
